@@ -1,0 +1,1 @@
+"""The trading engine: pure decisions inside an asynchronous shell. Knows nothing of the screen."""

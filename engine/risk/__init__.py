@@ -1,0 +1,1 @@
+"""Risk: expectancy, sizing, portfolio limits, costs and the safety checker. Pure functions."""

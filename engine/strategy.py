@@ -14,7 +14,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 def _fraction(default: float, low: float = 0.0, high: float = 1.0) -> float:
-    return Field(default=default, ge=low, le=high, allow_inf_nan=False)  # type: ignore[no-any-return]
+    return Field(default=default, ge=low, le=high, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

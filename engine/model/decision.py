@@ -174,8 +174,7 @@ class BreakerGate(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One pass for one pair. Stages that were not reached are None.
 
     ``proposal`` is what the signal layers want, ``action`` what will be done. ``blocked_by``
@@ -186,7 +185,7 @@ class Decision:
 
     pair: Pair
     time: int
-    indicators: Indicators
+    indicators: Indicators | None
     regime: RegimeState
     v1: V1Result | None
     v2: V2Result | None

@@ -1,0 +1,1 @@
+"""Charts drawn in cells: pure drawing as text and roles, and the widgets that colour it."""

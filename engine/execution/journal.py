@@ -1,0 +1,51 @@
+"""The journal: events gather here, become durable, and only then are told to anyone."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from engine.ledger.port import Recorder, RecordError
+from engine.model.events import Event
+
+_KEPT_UNWRITTEN = 10_000
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    """Durable first: ``flush`` records the gathered events, then publishes them.
+
+    When recording fails, the events are still told (the operator must see them) and kept to
+    be written first once recording works again; ``failing`` is what the breaker watches.
+    """
+
+    def __init__(self, recorder: Recorder, publish: Callable[[Sequence[Event]], None]) -> None:
+        self.recorder = recorder
+        self.failing = False
+        self._publish = publish
+        self._pending: list[Event] = []
+        self._unwritten: deque[Event] = deque(maxlen=_KEPT_UNWRITTEN)
+
+    def emit(self, event: Event) -> None:
+        """Gather one event."""
+        self._pending.append(event)
+
+    async def flush(self) -> None:
+        """Record and publish what has gathered."""
+        if not self._pending and not self._unwritten:
+            return
+        events, self._pending = self._pending, []
+        batch = [*self._unwritten, *events]
+        try:
+            await self.recorder.record(batch)
+        except RecordError as error:
+            if not self.failing:
+                _log.error("records cannot be written: %s", error)
+            self.failing = True
+            self._unwritten.extend(events)
+        else:
+            self.failing = False
+            self._unwritten.clear()
+        if events:
+            self._publish(events)

@@ -1,0 +1,153 @@
+"""Monte Carlo in two parts: the terminal distribution on every candle, full paths on a proposal."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DEGREES_OF_FREEDOM = 5  # fat tails, finite kurtosis
+_Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
+
+
+class TerminalForecast(NamedTuple):
+    """Where the close may be at the horizon. Log returns as fractions, ``p_up`` in [0, 1].
+
+    ``error`` is the binomial standard error of ``p_up``.
+    """
+
+    p_up: float
+    q05: float
+    q50: float
+    q95: float
+    error: float
+
+
+class TerminalShocks:
+    """Common random numbers for the return over ``horizon`` candles, drawn once and kept sorted.
+
+    Each shock is a sum of ``horizon`` Student-t steps (5 degrees of freedom), standardised over
+    the sample. Shocks come in pairs of opposite sign, so that no drift means exactly one half
+    up. One candle costs a binary search, and nothing flickers from candle to candle.
+    """
+
+    __slots__ = ("_horizon", "_q05", "_q50", "_q95", "_root", "_sorted", "paths")
+
+    def __init__(self, paths: int = 4_000, horizon: int = 12, seed: int = 20_240_101) -> None:
+        if paths < 1_000 or paths % 2 or horizon < 1:
+            raise ValueError("needs an even number of at least 1,000 paths and a horizon of 1")
+        generator = np.random.Generator(np.random.Philox(key=seed))
+        steps = generator.standard_t(_DEGREES_OF_FREEDOM, size=(paths // 2, horizon))
+        half = steps.sum(axis=1)
+        shocks = np.concatenate((half, -half))
+        shocks /= shocks.std()
+        self.paths = paths
+        self._horizon = float(horizon)
+        self._root = sqrt(horizon)
+        self._sorted: list[float] = np.sort(shocks).tolist()
+        self._q05, self._q50, self._q95 = np.quantile(shocks, (0.05, 0.5, 0.95)).tolist()
+
+    def evaluate(self, mean: float, sigma: float) -> TerminalForecast:
+        """Forecast from the mean and sigma of one candle's log return.
+
+        Terminal return = mean x h + sigma x sqrt(h) x z. Paths up are counted as an integer.
+        Without volatility nothing is known: one half.
+        """
+        drift = mean * self._horizon
+        spread = sigma * self._root
+        if spread <= 0.0:
+            return TerminalForecast(0.5, drift, drift, drift, 0.0)
+        paths = self.paths
+        up = (paths - bisect_right(self._sorted, -drift / spread)) / paths
+        return TerminalForecast(
+            up,
+            drift + spread * self._q05,
+            drift + spread * self._q50,
+            drift + spread * self._q95,
+            sqrt(up * (1.0 - up) / paths),
+        )
+
+
+class TargetFirst(NamedTuple):
+    """What becomes of a trade within the horizon: three probabilities that sum to 1.
+
+    ``standard_error`` and the Wilson 95 % interval ``low`` to ``high`` belong to ``p_target``.
+    """
+
+    p_target: float
+    p_stop: float
+    p_neither: float
+    standard_error: float
+    low: float
+    high: float
+
+
+def target_first(
+    returns: NDArray[np.float64],
+    *,
+    stop_return: float,
+    target_return: float,
+    horizon: int,
+    paths: int = 2_000,
+    seed_parts: tuple[str | int, ...],
+) -> TargetFirst:
+    """Estimate how often the target is reached before the stop, from resampled returns.
+
+    Barriers are signed log returns from entry: a long has its stop below and its target above
+    zero, a short the other way round. Paths are drawn with replacement from ``returns`` (log
+    returns per candle) and touch a barrier at a candle's close. ``seed_parts`` (pair and candle
+    time) key a counter-based generator of which only the raw bits are used, so that the answer
+    is the same on any machine and numpy.
+
+    Raises ``ValueError`` for barriers on one side of zero, no returns, paths or horizon.
+    """
+    if not stop_return * target_return < 0.0:
+        raise ValueError(f"stop {stop_return} and target {target_return} must straddle zero")
+    if returns.size == 0 or paths < 1 or horizon < 1:
+        raise ValueError("needs returns, paths and a horizon")
+    draws = np.random.Philox(key=_key(seed_parts)).random_raw(horizon * paths)
+    # The high 32 bits, scaled to an index: biased by less than size / 2**32.
+    index = ((draws >> np.uint64(32)) * np.uint64(returns.size)) >> np.uint64(32)
+    steps = np.take(returns, index.astype(np.intp)).reshape(horizon, paths)
+    travelled = np.cumsum(steps, axis=0)
+    if target_return < 0.0:
+        travelled, stop_return, target_return = -travelled, -stop_return, -target_return
+    target_at = _first(travelled >= target_return)
+    stop_at = _first(travelled <= stop_return)
+    won = int(np.count_nonzero(target_at < stop_at))
+    lost = int(np.count_nonzero(stop_at < target_at))
+    share = won / paths
+    low, high = wilson(won, paths)
+    return TargetFirst(
+        share,
+        lost / paths,
+        (paths - won - lost) / paths,
+        sqrt(share * (1.0 - share) / paths),
+        low,
+        high,
+    )
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion (Wilson 1927), within [0, 1]."""
+    share = successes / trials
+    square = _Z95 * _Z95 / trials
+    centre = (share + square / 2.0) / (1.0 + square)
+    reach = _Z95 * sqrt((share * (1.0 - share) + square / 4.0) / trials) / (1.0 + square)
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def _first(touched: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the first row that is true in each column, the number of rows where none is."""
+    first: NDArray[np.intp] = touched.argmax(axis=0)
+    first[~touched[first, np.arange(touched.shape[1])]] = touched.shape[0]
+    return first
+
+
+def _key(parts: tuple[str | int, ...]) -> int:
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")

@@ -35,7 +35,7 @@ from engine.risk.costs import plan_trade
 from engine.risk.limits import RiskLimits
 from engine.risk.portfolio import CorrelationModel, check_portfolio
 from engine.risk.safety import check_safety
-from engine.risk.sizing import shadow_sizing, size_position
+from engine.risk.sizing import size_position
 from engine.signals import orchestrator, v1, v2
 from engine.strategy import Strategy
 
@@ -175,17 +175,18 @@ def _pass_gates(
         )
 
     # Expectancy and sizing: real Kelly, or the exploration size of a shadow trade.
-    size = shadow_sizing if shadow else size_position
-    sizing = size(
-        edge=context.edge,
+    edge = context.edge._replace(degradation_factor=1.0) if shadow else context.edge
+    sizing = size_position(
+        edge=edge,
         equity=context.account.equity,
         entry=plan.entry,
         stop=plan.stop,
         instrument=instrument,
         regime_multiplier=state.risk_multiplier,
         gk=ind.gk,
-        breaker_factor=context.breaker.size_factor,
+        breaker_factor=1.0 if shadow else context.breaker.size_factor,
         limits=limits,
+        force_exploration=shadow,
     )
     quantity = sizing.quantity
     if quantity <= 0:

@@ -50,7 +50,7 @@ _REMEMBERED_FILLS = 10_000
 
 
 class Book:
-    """Positions by pair. ``on_trade`` is called with every trade that closes here.
+    """Positions by pair. ``on_trade`` is told of every trade that closes here.
 
     Every method leaves the book, the venue and the journal in step; the caller flushes the
     journal.
@@ -61,7 +61,6 @@ class Book:
         desk: OrderDesk,
         journal: Journal,
         clock: Clock,
-        on_trade: Callable[[ClosedTrade], None],
         *,
         shadow: bool = False,
     ) -> None:
@@ -70,7 +69,7 @@ class Book:
         self.shadow = shadow
         self._journal = journal
         self._clock = clock
-        self._on_trade = on_trade
+        self.on_trade: Callable[[ClosedTrade], None] = _unheard
         self._seen_fills: set[str] = set()
         self._fill_order: deque[str] = deque()
         self._last_number = 0
@@ -112,7 +111,7 @@ class Book:
         return True
 
     async def protect(self, pair: Pair) -> None:
-        """Rest stop and target for the whole position; close it if no stop can be placed in time."""
+        """Rest stop and target for the whole position; close it if no stop can rest in time."""
         position = self.positions[pair]
         started = self._clock.now()
         while position.stop_order_id is None:
@@ -189,7 +188,7 @@ class Book:
                     time=trade.exit_time, position_id=position.id, trade=trade, detail=detail
                 )
             )
-            self._on_trade(trade)
+            self.on_trade(trade)
 
     def _fund(self, payment: FundingPayment) -> None:
         position = self.positions.get(payment.pair)
@@ -338,3 +337,7 @@ class Book:
         if len(self._fill_order) > _REMEMBERED_FILLS:
             self._seen_fills.discard(self._fill_order.popleft())
         return True
+
+
+def _unheard(trade: ClosedTrade) -> None:
+    """Ignore a trade: nobody listens yet."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from engine.ledger.port import Recorder, RecordError
-from engine.model.events import Event
+from engine.model.decision import Decision
+from engine.model.events import DecisionMade, Event
 
 _KEPT_UNWRITTEN = 10_000
 _log = logging.getLogger(__name__)
@@ -30,6 +31,14 @@ class Journal:
     def emit(self, event: Event) -> None:
         """Gather one event."""
         self._pending.append(event)
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Gather several events."""
+        self._pending.extend(events)
+
+    def decided(self, decisions: Sequence[Decision], now: int) -> None:
+        """Gather the decisions of one pass."""
+        self._pending.extend(DecisionMade(time=now, decision=decision) for decision in decisions)
 
     async def flush(self) -> None:
         """Record and publish what has gathered."""

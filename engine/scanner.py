@@ -1,0 +1,94 @@
+"""The scanner: every pair's indicators and regime, moved on by its own closed candles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.decision import PairInputs
+from engine.indicators.pipeline import IndicatorPipeline
+from engine.model.decision import Decision
+from engine.model.market import Candle, Instrument, Pair
+from engine.model.signal import Indicators, RegimeState
+from engine.regime import UNKNOWN, advance
+from engine.risk.correlation import CorrelationModel
+
+CORRELATION_PERIOD_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class PairState:
+    """What is known of one pair after its last closed candle."""
+
+    pipeline: IndicatorPipeline
+    regime: RegimeState = UNKNOWN
+    indicators: Indicators | None = None
+    decision: Decision | None = None
+    price: float = 0.0
+    priced: int = 0  # time of the last price, ms
+    decided: int = 0  # close time of the last candle
+
+
+class Scanner:
+    """All pairs of one market. Feeding it is the only thing that changes it."""
+
+    def __init__(
+        self, pairs: Sequence[Pair], candle_ms: int, instruments: Mapping[Pair, Instrument]
+    ) -> None:
+        self.pairs = tuple(pairs)
+        self.candle_ms = candle_ms
+        self.instruments = instruments
+        self.states = {pair: PairState(IndicatorPipeline(candle_ms)) for pair in pairs}
+        self._correlation = CorrelationModel(self.pairs)
+        self._correlated: int | None = None
+
+    def seed(self, history: Mapping[Pair, Sequence[Candle]]) -> None:
+        """Warm every pair up on the closed candles before the first step."""
+        for pair, candles in history.items():
+            for candle in candles:
+                self._close(pair, candle)
+
+    def see_prices(self, time: int, bars: Mapping[Pair, Candle]) -> None:
+        """Note the newest price of every pair that has one."""
+        states = self.states
+        for pair, bar in bars.items():
+            state = states[pair]
+            state.price = bar.close
+            state.priced = time
+
+    def close_candles(self, closed: Mapping[Pair, Candle]) -> None:
+        """Move indicators and regimes on by candles of the decision timeframe that closed."""
+        for pair, candle in closed.items():
+            self._close(pair, candle)
+
+    def inputs(self, pair: Pair, time: int) -> PairInputs:
+        """Return what a decision on a pair looks at."""
+        state = self.states[pair]
+        return PairInputs(
+            pair,
+            time,
+            state.indicators,
+            state.regime,
+            self.instruments[pair],
+            state.pipeline.returns,
+        )
+
+    def correlation(self, now: int) -> CorrelationModel:
+        """Return the correlations, measured anew when older than an hour of market time."""
+        if self._correlated is None or now - self._correlated >= CORRELATION_PERIOD_MS:
+            self._correlation.update({p: s.pipeline.returns() for p, s in self.states.items()})
+            self._correlated = now
+        return self._correlation
+
+    def stale(self, now: int, pairs: Iterable[Pair]) -> float:
+        """Return the age in ms of the oldest price among some pairs, 0 for none."""
+        return max((now - self.states[pair].priced for pair in pairs), default=0)
+
+    def _close(self, pair: Pair, candle: Candle) -> None:
+        state = self.states[pair]
+        time = candle.time + self.candle_ms
+        state.indicators = state.pipeline.update(candle)
+        state.regime = advance(state.regime, state.indicators, time)
+        state.decided = time
+        if state.priced < time:
+            state.price, state.priced = candle.close, time

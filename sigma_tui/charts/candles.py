@@ -18,9 +18,10 @@ from engine.model.snapshot import PairHistory
 from sigma_tui.charts import glyphs, picture
 from sigma_tui.charts.bars import Bar, base_period, make_bars, period_name, periods
 from sigma_tui.charts.canvas import Canvas
-from sigma_tui.charts.colours import palette_of, role_style
+from sigma_tui.charts.colours import look_of, role_style
 from sigma_tui.charts.plot import ZOOMS, Level
 from sigma_tui.charts.scale import Range
+from sigma_tui.glyphs import ASCII
 
 _EMPTY = PairHistory((), (), (), (), (), ())
 
@@ -42,8 +43,20 @@ class CandleChart(Widget, can_focus=True):
         Binding("right", "pan(-1)", "Later", id="chart.later"),
         Binding("home", "oldest", "Oldest", show=False, id="chart.oldest"),
         Binding("end", "newest", "Newest", id="chart.newest"),
-        Binding("comma", "cursor(-1)", "Cursor back", key_display=",", id="chart.cursor_back"),
-        Binding("full_stop", "cursor(1)", "Cursor on", key_display=".", id="chart.cursor_on"),
+        Binding(
+            "less_than_sign,shift+left",
+            "cursor(-1)",
+            "Cursor back",
+            key_display="<",
+            id="chart.cursor_back",
+        ),
+        Binding(
+            "greater_than_sign,shift+right",
+            "cursor(1)",
+            "Cursor on",
+            key_display=">",
+            id="chart.cursor_on",
+        ),
         Binding("escape", "cursor_off", "No cursor", show=False, id="chart.cursor_off"),
         Binding("m", "timeframe", "Timeframe", id="chart.timeframe"),
         Binding("b", "bodies", "Hollow bodies", show=False, id="chart.bodies"),
@@ -57,12 +70,12 @@ class CandleChart(Widget, can_focus=True):
         *,
         id: str | None = None,
         classes: str | None = None,
-        ascii: bool = False,
+        ascii: bool | None = None,
         hollow: bool | None = None,
     ) -> None:
-        """Draw with plain ASCII if ``ascii``; ``hollow`` None means: where there is no colour."""
+        """``ascii`` None: as the app's look says; ``hollow`` None: where there is no colour."""
         super().__init__(id=id, classes=classes)
-        self._glyphs = glyphs.ASCII if ascii else glyphs.UNICODE
+        self._ascii = ascii
         self._hollow = hollow
         self._history, self._pair, self._now = _EMPTY, Pair(""), 0
         self._levels: tuple[Level, ...] = ()
@@ -206,6 +219,10 @@ class CandleChart(Widget, can_focus=True):
     def _is_hollow(self) -> bool:
         return self.app.no_color if self._hollow is None else self._hollow
 
+    def _glyphs(self) -> glyphs.Glyphs:
+        plain = look_of(self.app).glyphs == ASCII if self._ascii is None else self._ascii
+        return glyphs.ASCII if plain else glyphs.UNICODE
+
     def _note(self) -> str:
         """Return the warning that the newest closed candle is older than two periods."""
         if not self._history.candles:
@@ -250,15 +267,13 @@ class CandleChart(Widget, can_focus=True):
             self._view(),
             (self.size.width, self.size.height),
             self._scale,
-            self._glyphs,
+            self._glyphs(),
         )
         return [self._strip(canvas, y) for y in range(canvas.height)]
 
     def _strip(self, canvas: Canvas, y: int) -> Strip:
-        palette, base = palette_of(self.app), self.rich_style
-        segments = [
-            Segment(text, base + role_style(palette, role)) for text, role in canvas.runs(y)
-        ]
+        look, base = look_of(self.app), self.rich_style
+        segments = [Segment(text, base + role_style(look, role)) for text, role in canvas.runs(y)]
         return Strip(segments, canvas.width)
 
     def render_line(self, y: int) -> Strip:

@@ -1,4 +1,4 @@
-"""Give the roles of a chart their colours, taken from the theme's palette."""
+"""Give the roles of a chart their colours, taken from the look."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from rich.style import Style
 from textual.app import App
 
-from sigma_tui.theme import Palette
+from sigma_tui.look import Look
 
-_FOREGROUND: Mapping[str, str] = {  # role of a cell -> field of the palette, with attributes
+_ROLES: Mapping[str, str] = {  # role of a cell -> role of the look, with attributes
     "up": "gain",
     "down": "loss",
     "up-forming": "gain",
@@ -35,36 +35,18 @@ _FOREGROUND: Mapping[str, str] = {  # role of a cell -> field of the palette, wi
 }
 
 
-def palette_of(app: App[object]) -> Palette:
-    """Return the app's palette, or one made of its theme's colours where it keeps none."""
-    palette = getattr(app, "palette", None)
-    if isinstance(palette, Palette):
-        return palette
-    colours = app.theme_variables
-    return Palette(
-        text=colours["foreground"],
-        strong=colours["foreground"],
-        muted=colours["foreground-darken-2"],
-        faint=colours["foreground-darken-3"],
-        track=colours["panel"],
-        accent=colours["accent"],
-        info=colours["primary"],
-        gain=colours["success"],
-        loss=colours["warning"],
-        warn=colours["warning"],
-        wrong=colours["error"],
-    )
+def look_of(app: App[object]) -> Look:
+    """Return the app's palette and glyphs; plain terminal colours where it has none."""
+    look = getattr(app, "look", None)
+    return look if isinstance(look, Look) else Look()
 
 
-def role_style(palette: Palette, role: str) -> Style:
+def role_style(look: Look, role: str) -> Style:
     """Return the style of a role; ``a/b`` is the colour of a on the colour of b."""
     if not role:
         return Style.null()
     name, _, below = role.partition("/")
-    style = _plain(palette, name)
-    return style + Style(bgcolor=_plain(palette, below).color) if below else style
-
-
-def _plain(palette: Palette, role: str) -> Style:
-    *attributes, field = _FOREGROUND[role].split()
-    return Style.parse(" ".join([*attributes, getattr(palette, field)]))
+    style = Style.parse(look.style(_ROLES[name]))
+    if below:
+        style += Style(bgcolor=Style.parse(look.style(_ROLES[below])).color)
+    return style

@@ -12,7 +12,7 @@ from engine.market.aggregate import complete_groups
 from engine.market.series import CandleSeries, CandleSet, Ints
 from engine.model.market import Candle, MarketStep, Pair
 
-_CHUNK = 2_048  # instants made ready at a time: bounds memory, spreads the cost of conversion
+_CHUNK = 64  # instants made ready at a time; larger chunks wake the garbage collector
 _NOTHING: Mapping[Pair, Candle] = MappingProxyType({})
 
 _Row = Mapping[Pair, Candle]

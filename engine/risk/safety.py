@@ -215,7 +215,7 @@ def _daily_loss(account: AccountState, limits: RiskLimits) -> str:
     loss = account.day_loss
     if not math.isfinite(loss):
         raise _Failed("the 24 h loss is not a finite number")
-    if loss >= limits.max_daily_loss:
+    if not loss < limits.max_daily_loss:
         raise _Failed(f"24 h loss {loss:.2%} has reached {limits.max_daily_loss:.2%}")
     return f"24 h loss {loss:.2%} is below {limits.max_daily_loss:.2%}"
 

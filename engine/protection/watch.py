@@ -62,19 +62,19 @@ class Watch:
     def trade_closed(self, now: int, record: TrackRecord, limits: RiskLimits) -> list[Event]:
         """Tell the breaker of the expectancy after a trade, real or shadow."""
         self._shadow_positive = limits.shadow_reentry and record.shadow_reentry
+        events: list[Event] = list(self._judge(now, record))
         window = record.windows()[1]
-        if window.expectancy is None:
-            return self._with_pending([])
-        low, high = window.expectancy_low, window.expectancy_high
-        changes = self.breaker.record_expectancy(
-            window.trades,
-            window.expectancy,
-            window.expectancy if low is None else low,
-            window.expectancy if high is None else high,
-            self._shadow_positive,
-            now,
-        )
-        return self._with_pending(list(changes))
+        if window.expectancy is not None:
+            low, high = window.expectancy_low, window.expectancy_high
+            events += self.breaker.record_expectancy(
+                window.trades,
+                window.expectancy,
+                window.expectancy if low is None else low,
+                window.expectancy if high is None else high,
+                self._shadow_positive,
+                now,
+            )
+        return self._with_pending(events)
 
     # Answers
 
@@ -106,10 +106,7 @@ class Watch:
         before = self.report
         report = review(trades, now)
         self.report = report
-        record.degradation_factor = report.degradation_factor
-        events: list[Event] = list(
-            self.breaker.record_degradation(report.severity, self._shadow_positive, now)
-        )
+        events: list[Event] = list(self._judge(now, record))
         if before is None or before.severity != report.severity:
             events.append(
                 MonitorReported(
@@ -123,6 +120,14 @@ class Watch:
                 )
             )
         return events
+
+    def _judge(self, now: int, record: TrackRecord) -> list[BreakerChanged]:
+        """Let the last report bear on size and breaker; shadow evidence makes it healthy."""
+        if self.report is None:
+            return []
+        healthy = self._shadow_positive
+        record.degradation_factor = 1.0 if healthy else self.report.degradation_factor
+        return self.breaker.record_degradation(self.report.severity, healthy, now)
 
     def _with_pending(self, events: list[Event] | list[BreakerChanged]) -> list[Event]:
         pending, self._pending = self._pending, []

@@ -22,11 +22,11 @@ CATEGORIES = ("momentum", "trend", "mean_reversion", "volatility", "volume", "pr
 
 # How much a regime trusts each category, before the weights are made to sum to 1 again.
 _TILT: dict[Regime, tuple[float, ...]] = {
-    Regime.TREND_UP: (1.3, 1.5, 0.3, 1.1, 1.0, 1.0),
-    Regime.TREND_DOWN: (1.3, 1.5, 0.3, 1.1, 1.0, 1.0),
-    Regime.RANGE: (0.5, 0.4, 2.2, 0.5, 0.7, 1.0),
-    Regime.CHOP: (0.7, 0.6, 1.6, 0.6, 0.8, 1.0),
-    Regime.VOLATILE: (1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+    Regime.TREND_UP: (1.0, 1.1, 0.6, 1.0, 1.0, 1.0),
+    Regime.TREND_DOWN: (1.0, 1.1, 0.6, 1.0, 1.0, 1.0),
+    Regime.RANGE: (0.4, 0.4, 2.4, 0.4, 0.6, 1.0),
+    Regime.CHOP: (0.5, 0.5, 2.0, 0.5, 0.7, 1.0),
+    Regime.VOLATILE: (1.3, 1.3, 0.2, 1.2, 1.0, 1.0),
     Regime.UNKNOWN: (1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
 }
 
@@ -55,25 +55,25 @@ def score_categories(ind: Indicators) -> tuple[float, float, float, float, float
     if atr <= 0.0:
         return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     momentum = (
-        tanh((ind.rsi - 50.0) / 15.0) + tanh((ind.stoch_k - 50.0) / 35.0) + tanh(ind.cci / 120.0)
+        tanh((ind.rsi - 50.0) / 45.0) + tanh((ind.stoch_k - 50.0) / 100.0) + tanh(ind.cci / 300.0)
     ) / 3.0
     direction = (
-        tanh(4.0 * ind.macd_hist / atr)
-        + tanh(2.0 * (ind.ema9 - ind.ema20) / atr)
-        + tanh((ind.ema20 - ind.ema50) / atr)
+        tanh(1.2 * ind.macd_hist / atr)
+        + tanh(0.4 * (ind.ema9 - ind.ema20) / atr)
+        + tanh(0.2 * (ind.ema20 - ind.ema50) / atr)
     ) / 3.0
-    trend = direction * min(1.0, ind.adx / 35.0)
+    trend = direction * min(1.0, ind.adx / 40.0)
     width = ind.bb_upper - ind.bb_lower
     position = 2.0 * (ind.close - ind.bb_middle) / width if width > 0.0 else 0.0
-    reversion = -(tanh(ind.z_score / 1.5) + tanh(1.2 * position)) / 2.0
+    reversion = -(tanh(ind.z_score / 2.8) + tanh(0.55 * position)) / 2.0
     expansion = tanh(max(0.0, ind.bb_width_ratio - 0.8))
-    volatility = tanh(1.5 * position) * expansion
+    volatility = tanh(0.6 * position) * expansion
     volume = (
-        tanh((ind.mfi - 50.0) / 20.0)
-        + tanh(ind.vwap_distance * ind.close / (3.0 * atr))
-        + tanh(2.0 * ind.obv_slope)
+        tanh((ind.mfi - 50.0) / 50.0)
+        + tanh(ind.vwap_distance * ind.close / (10.0 * atr))
+        + tanh(ind.obv_slope)
     ) / 3.0
-    probability = tanh(4.0 * (ind.mc_up - 0.5))
+    probability = tanh(2.0 * (ind.mc_up - 0.5))
     return (momentum, trend, reversion, volatility, volume, probability)
 
 

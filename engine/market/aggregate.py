@@ -32,7 +32,9 @@ class Aggregator:
         """
         time = candle.time
         if time <= self._last or time % self._base_ms:
-            raise ValueError(f"candle at {time} ms after {self._last} ms is out of order or grid")
+            raise ValueError(
+                f"candle at {time} ms after {self._last} ms is out of order or off the grid"
+            )
         parts = self._parts
         if time % self._target_ms == 0:
             parts.clear()

@@ -41,6 +41,7 @@ _MEMORY = 30  # blocks a price remembers: 50 days
 _FADING = 6  # blocks, 10 days: how fast what moved a log price fades
 _CELL_YEARS = CELL_MS / YEAR_MS
 _WORD = 2**64
+_VOLUME_PARTS = 1_024
 
 _VOL_LAGS = 96  # cells the clustering of volatility remembers: 8 hours
 _VOL_KERNEL = 0.12 * 0.96 ** np.arange(_VOL_LAGS)
@@ -214,7 +215,9 @@ class PriceModel:
         turnover = self._turnover[:, None, None]
         activity = (sigma / self._usual_sigma[:, None, None]) ** 1.2 * turnover
         volume: Floats = activity * (0.6 + 0.5 * move) * np.exp(0.5 * busy - 0.125)
-        return np.round(volume, 3).reshape(len(volume), -1)
+        # Whole parts of a power of two: their sums are exact in whatever order.
+        volume = np.round(volume * _VOLUME_PARTS) / _VOLUME_PARTS
+        return volume.reshape(len(volume), -1)
 
     def _price(self, log_price: Floats) -> Floats:
         prices: Floats = np.exp(log_price.reshape(len(log_price), -1))

@@ -122,7 +122,9 @@ def _read_csv(path: Path) -> Any:
     from pandas.errors import EmptyDataError, ParserError
 
     types = {"timestamp": "int64"} | dict.fromkeys(COLUMNS[1:], "float64")
-    options: dict[str, Any] = {"skip_blank_lines": False, "float_precision": "round_trip"}
+    options: dict[str, Any] = {"skip_blank_lines": False}
+    if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):
+        options["float_precision"] = "round_trip"  # later versions read floats exactly anyway
     try:
         try:
             frame = pd.read_csv(path, dtype=types, **options)

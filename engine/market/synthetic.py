@@ -102,7 +102,7 @@ class _Columns:
                 hour.high.reshape(shape).max(axis=2),
                 hour.low.reshape(shape).min(axis=2),
                 hour.close.reshape(shape)[..., -1],
-                hour.volume.reshape(shape).cumsum(axis=2)[..., -1],  # oldest first, as Aggregator
+                hour.volume.reshape(shape).cumsum(axis=2)[..., -1],
             ],
             axis=1,
         )

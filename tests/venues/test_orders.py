@@ -11,6 +11,8 @@ import pytest
 from engine.model.market import Candle, MarketStep, Pair
 from engine.model.orders import ExitReason, OrderState, ReduceOrder
 from engine.model.signal import Side
+from engine.venues.fills import CostModel
+from engine.venues.instruments import simulated_instruments
 from engine.venues.port import FundingPayment, NotExecuted, Refusal, UnknownOutcome
 from tests.venues.paper import BTC, ETH, HOUR, MINUTE, START, VOLUME, Paper, entry, now
 
@@ -207,6 +209,21 @@ def test_an_entry_larger_than_the_market_fills_in_part() -> None:
     assert "the rest cancelled" in report.detail
     (view,) = now(paper.venue.positions())
     assert view.quantity == 10
+
+
+def test_the_margin_of_the_whole_order_is_asked_for() -> None:
+    paper = Paper(balance="100000")
+    paper.flat(50_000, volume=100)  # carries 10, which the balance would cover
+    assert refused(paper, entry("x", LONG, "25")) is Refusal.INSUFFICIENT_MARGIN
+
+
+@pytest.mark.parametrize(("side", "price"), [(LONG, 50_005), (SHORT, 49_995)])
+def test_fills_are_rounded_to_the_worse_tick(side: Side, price: int) -> None:
+    coarse = replace(simulated_instruments([BTC])[BTC], tick_size=Decimal(5))
+    paper = ready(instrument=coarse)
+    assert paper.enter(side, "0.1").fills[0].price == price
+    free = CostModel({"large_cap": Decimal(0)}, base_slippage=Decimal(0), impact=0.0)
+    assert ready(instrument=coarse, costs=free).enter(side, "0.1").fills[0].price == 50_000
 
 
 def test_an_entry_is_refused_where_next_to_nothing_trades() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model.market import Instrument
-from engine.model.orders import OrderKind
+from engine.model.orders import ExitReason, OrderKind
 from engine.model.signal import Side
 from engine.venues.fills import CostModel
 from engine.venues.instruments import simulated_instruments
@@ -27,11 +30,12 @@ STEP = st.one_of(
     st.tuples(st.just("bar"), MOVE, MOVE, MOVE),
     st.tuples(st.just("jump"), st.integers(1, 40)),
     st.tuples(st.just("enter"), st.sampled_from(Side), st.integers(1, 400)),
+    st.tuples(st.just("enter"), st.sampled_from(Side), st.integers(2, 50)),
     st.tuples(st.just("leave"), st.integers(1, 100)),
     st.tuples(st.just("stop"), st.integers(1, 60)),
     st.tuples(st.just("target"), st.integers(1, 60)),
 )
-HISTORY = st.lists(STEP, min_size=1, max_size=40)
+HISTORY = st.lists(STEP, min_size=15, max_size=60)
 
 
 def play(paper: Paper, history: list[Any], after: Callable[[], None] | None = None) -> None:
@@ -45,6 +49,32 @@ def play(paper: Paper, history: list[Any], after: Callable[[], None] | None = No
             assert name != "leave"
         if after is not None:
             after()
+
+
+def test_real_candles_leave_the_books_true(data_dir: Path) -> None:
+    with gzip.open(data_dir / "perp-2025-06" / "BTC-USDT-5m.csv.gz", "rt") as file:
+        rows = list(csv.DictReader(file))
+    paper = Paper(balance="20000")
+    instrument = paper.venue.instruments[BTC]
+    for index, row in enumerate(rows):
+        paper.time = int(row["timestamp"])
+        paper.bar(*(float(row[name]) for name in ("open", "high", "low", "close", "volume")))
+        if paper.position is None and index >= 12:
+            side = Side.LONG if index % 2 else Side.SHORT
+            price = Decimal(row["close"])
+            (fill,) = paper.enter(side, "0.2", reference=row["close"]).fills
+            assert 0 < fill.slippage < 0.0005
+            paper.stop(instrument.round_price(price * (1 - side.sign * Decimal("0.004"))))
+            paper.target(instrument.round_price(price * (1 + side.sign * Decimal("0.008"))))
+        assert len(now(paper.venue.open_orders())) == (2 if paper.position else 0)
+    assert paper.balance == paper.expected_balance
+    assert {trade.exit_reason for trade in paper.trades} == {
+        ExitReason.STOP_LOSS,
+        ExitReason.TAKE_PROFIT,
+    }
+    for trade in paper.trades:
+        gross = -0.2 if trade.exit_reason is ExitReason.STOP_LOSS else 0.4  # R is 2 % of price
+        assert gross - 0.15 < trade.r_multiple < gross + 0.05  # costs; gaps help a target
 
 
 def _act(paper: Paper, name: str, numbers: list[Any], price: float) -> float:

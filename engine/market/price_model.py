@@ -247,7 +247,8 @@ class PriceModel:
         returns = [self._block_return(number - age) for age in range(_MEMORY - 1, -1, -1)]
         while len(self._returns) > _MEMORY + 16:
             self._returns.popitem(last=False)
-        deviation: Floats = self._weights @ np.array(returns)
+        # Summed in order: a matrix product's last bits would depend on the number of pairs.
+        deviation: Floats = (self._weights[:, None] * np.array(returns)).cumsum(axis=0)[-1]
         return deviation
 
     def _block_return(self, number: int) -> Floats:
@@ -330,7 +331,7 @@ def _pulled(shocks: Floats, pull: float) -> Floats:
 
 
 def _total(diffusion: Floats, jump: Floats) -> Floats:
-    total: Floats = diffusion.sum(axis=1) + jump.sum(axis=(0, 2))
+    total: Floats = diffusion.sum(axis=1) + jump.sum(axis=2).sum(axis=0)
     return total
 
 

@@ -30,13 +30,17 @@ class HigherTimeframe:
         self._slow: stream.EMA | None = None
         self.trend = 0
 
-    def push(self, candle: Candle) -> int:
-        """Take a closed base candle, later than the one before; return the trend known now."""
-        if candle.time % self._base_ms == 0:
-            higher = self._aggregator.push(candle)
-            if higher is not None:
-                self._close(higher.close)
-        return self.trend
+    def push(self, candle: Candle) -> Candle | None:
+        """Take a closed base candle, later than the one before; return the one it completes.
+
+        ``trend`` is up to date afterwards.
+        """
+        if candle.time % self._base_ms:
+            return None
+        higher = self._aggregator.push(candle)
+        if higher is not None:
+            self._close(higher.close)
+        return higher
 
     def _close(self, close: float) -> None:
         if self._fast is not None and self._slow is not None:

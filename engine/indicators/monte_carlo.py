@@ -14,19 +14,6 @@ _DEGREES_OF_FREEDOM = 5  # fat tails, finite kurtosis
 _Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 
-class TerminalForecast(NamedTuple):
-    """Where the close may be at the horizon. Log returns as fractions, ``p_up`` in [0, 1].
-
-    ``error`` is the binomial standard error of ``p_up``.
-    """
-
-    p_up: float
-    q05: float
-    q50: float
-    q95: float
-    error: float
-
-
 class TerminalShocks:
     """Common random numbers for the return over ``horizon`` candles, drawn once and kept sorted.
 
@@ -37,7 +24,7 @@ class TerminalShocks:
 
     __slots__ = ("_horizon", "_q05", "_q50", "_q95", "_root", "_sorted", "paths")
 
-    def __init__(self, paths: int = 4_000, horizon: int = 12, seed: int = 20_240_101) -> None:
+    def __init__(self, paths: int = 2_000, horizon: int = 12, seed: int = 20_240_101) -> None:
         if paths < 1_000 or paths % 2 or horizon < 1:
             raise ValueError("needs an even number of at least 1,000 paths and a horizon of 1")
         generator = np.random.Generator(np.random.Philox(key=seed))
@@ -51,19 +38,20 @@ class TerminalShocks:
         self._sorted: list[float] = np.sort(shocks).tolist()
         self._q05, self._q50, self._q95 = np.quantile(shocks, (0.05, 0.5, 0.95)).tolist()
 
-    def evaluate(self, mean: float, sigma: float) -> TerminalForecast:
-        """Forecast from the mean and sigma of one candle's log return.
+    def evaluate(self, mean: float, sigma: float) -> tuple[float, float, float, float, float]:
+        """Return (P(up), 5 %, 50 % and 95 % quantile, standard error of P(up)).
 
-        Terminal return = mean x h + sigma x sqrt(h) x z. Paths up are counted as an integer.
-        Without volatility nothing is known: one half.
+        ``mean`` and ``sigma`` are those of one candle's log return; quantiles are log returns
+        at the horizon: mean x h + sigma x sqrt(h) x z. Paths up are counted as an integer, the
+        error is binomial. Without volatility nothing is known: one half.
         """
         drift = mean * self._horizon
         spread = sigma * self._root
         if spread <= 0.0:
-            return TerminalForecast(0.5, drift, drift, drift, 0.0)
+            return 0.5, drift, drift, drift, 0.0
         paths = self.paths
         up = (paths - bisect_right(self._sorted, -drift / spread)) / paths
-        return TerminalForecast(
+        return (
             up,
             drift + spread * self._q05,
             drift + spread * self._q50,
@@ -109,17 +97,15 @@ def target_first(
         raise ValueError(f"stop {stop_return} and target {target_return} must straddle zero")
     if returns.size == 0 or paths < 1 or horizon < 1:
         raise ValueError("needs returns, paths and a horizon")
-    draws = np.random.Philox(key=_key(seed_parts)).random_raw(horizon * paths)
-    # The high 32 bits, scaled to an index: biased by less than size / 2**32.
-    index = ((draws >> np.uint64(32)) * np.uint64(returns.size)) >> np.uint64(32)
-    steps = np.take(returns, index.astype(np.intp)).reshape(horizon, paths)
-    travelled = np.cumsum(steps, axis=0)
+    steps = _resample(returns, paths * horizon, seed_parts).reshape(paths, horizon)
+    travelled = np.cumsum(steps, axis=1)
     if target_return < 0.0:
         travelled, stop_return, target_return = -travelled, -stop_return, -target_return
-    target_at = _first(travelled >= target_return)
-    stop_at = _first(travelled <= stop_return)
-    won = int(np.count_nonzero(target_at < stop_at))
-    lost = int(np.count_nonzero(stop_at < target_at))
+    outside = (travelled >= target_return) | (travelled <= stop_return)
+    left_at = outside.argmax(axis=1)  # 0 for a path that stays inside: the side tells
+    side = travelled[np.arange(paths), left_at]
+    won = int(np.count_nonzero(side >= target_return))
+    lost = int(np.count_nonzero(side <= stop_return))
     share = won / paths
     low, high = wilson(won, paths)
     return TargetFirst(
@@ -138,16 +124,20 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     square = _Z95 * _Z95 / trials
     centre = (share + square / 2.0) / (1.0 + square)
     reach = _Z95 * sqrt((share * (1.0 - share) + square / 4.0) / trials) / (1.0 + square)
-    return max(0.0, centre - reach), min(1.0, centre + reach)
+    # All or nothing would miss its own end by a rounding.
+    return max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach))
 
 
-def _first(touched: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the first row that is true in each column, the number of rows where none is."""
-    first: NDArray[np.intp] = touched.argmax(axis=0)
-    first[~touched[first, np.arange(touched.shape[1])]] = touched.shape[0]
-    return first
+def _resample(
+    returns: NDArray[np.float64], count: int, seed_parts: tuple[str | int, ...]
+) -> NDArray[np.float64]:
+    """Draw ``count`` returns with replacement; 32 random bits each, scaled to an index.
 
-
-def _key(parts: tuple[str | int, ...]) -> int:
-    text = "\x1f".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    The scaling is biased by less than the number of returns / 2**32.
+    """
+    text = "\x1f".join(map(str, seed_parts))
+    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    raw = np.random.Philox(key=key).random_raw((count + 1) // 2)
+    bits = raw.astype("<u8", copy=False).view("<u4")[:count]
+    index = (bits * np.uint64(returns.size)) >> np.uint64(32)
+    return returns[index.view(np.int64)]

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from math import log, sqrt
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.indicators.higher import HigherTimeframe
 from engine.indicators.monte_carlo import TerminalShocks
-from engine.indicators.rolling import DayVwap, ReturnWindow, RunningMedian, VolumeBalance
-from engine.indicators.streams import HISTORY, Streams, garman_klass_term
-from engine.model.market import YEAR_MS, Candle
+from engine.indicators.rolling import DayVwap, ReturnWindow, VolumeBalance
+from engine.indicators.streams import HISTORY, Streams
+from engine.indicators.volatility import GarmanKlass
+from engine.model.market import Candle
 from engine.model.signal import Indicators
 
-WINDOW = 500  # candles of Monte Carlo and of the volatility median
+WINDOW = 500  # returns of Monte Carlo
+MEDIAN_WINDOW = 501  # volatilities; odd, so that one of them is the median
 MAX_GAP = 12  # missing candles in a row that the streams may bridge
 HIGHER_MULTIPLES = (3, 12)  # 15m and 1h on the default timeframe of 5m
 
 _FLAT = 1e-7  # relative sigma of 20 closes below which the price is constant
-_DEAD = 1e-14  # Garman-Klass variance of a candle below which it is rounding
 _SAME = 1e-12  # relative distance of an average from a constant price that is rounding
 _HUGE = 1e30  # no price or volume reaches this
 _LEAP = 100.0  # no price moves by this factor in one candle
@@ -47,19 +48,18 @@ class IndicatorPipeline:
         "_close",
         "_closes",
         "_due",
-        "_gk_median",
         "_hidden_until",
         "_higher",
-        "_higher_slow",
+        "_highest",
         "_history",
         "_idle",
         "_last",
-        "_per_year",
         "_returns",
         "_shocks",
         "_still",
         "_streams",
         "_typical",
+        "_volatility",
         "_vwap",
         "candles",
     )
@@ -68,7 +68,6 @@ class IndicatorPipeline:
         if candle_ms <= 0:
             raise ValueError(f"a timeframe of {candle_ms} ms is not positive")
         self._candle_ms = candle_ms
-        self._per_year = YEAR_MS / candle_ms
         self._shocks = TerminalShocks()
         self._begin()
 
@@ -88,11 +87,10 @@ class IndicatorPipeline:
         self._balance = VolumeBalance(10)
         self._returns = ReturnWindow(WINDOW)
         self._closes: deque[float] = deque(maxlen=WINDOW)
-        self._gk_median = RunningMedian(WINDOW)
-        self._higher, self._higher_slow = (
-            HigherTimeframe(self._candle_ms, multiple * self._candle_ms)
-            for multiple in HIGHER_MULTIPLES
-        )
+        self._volatility = GarmanKlass(self._candle_ms, MEDIAN_WINDOW)
+        first, second = (multiple * self._candle_ms for multiple in HIGHER_MULTIPLES)
+        self._higher = HigherTimeframe(self._candle_ms, first)
+        self._highest = HigherTimeframe(first, second)
 
     def seed(self, candles: Iterable[Candle]) -> Indicators | None:
         """Take history, oldest first, exactly as if it had come candle by candle."""
@@ -119,13 +117,15 @@ class IndicatorPipeline:
         notes: tuple[str, ...] = ()
         if not (
             time == self._due
-            and 0.0 < low <= high
-            and 0.0 < open_ < _HUGE
-            and 0.0 < close < _HUGE
-            and 0.0 <= volume < _HUGE
-            and high < previous * _LEAP
+            and low <= open_ <= high
+            and low <= close <= high
             and previous < low * _LEAP
+            and high < previous * _LEAP
+            and 0.0 <= volume < _HUGE
+            and type(close) is float
         ):
+            candle = Candle(int(time), *map(float, candle[1:]))  # no numpy scalar gets in
+            time, open_, high, low, close, volume = candle
             fault = self._fault(candle)
             if fault:
                 return self._leave_out(fault)
@@ -141,8 +141,10 @@ class IndicatorPipeline:
         vwap = self._vwap.push(time, typical, volume)
         obv_slope = self._balance.push(close - previous, volume)
         moments = self._returns.push(log(close / previous)) if self.candles > 1 else None
-        htf_15m = self._higher.push(candle)
-        htf_1h = self._higher_slow.push(candle)
+        gk, gk_median = self._volatility.push(open_, high, low, close)
+        higher = self._higher.push(candle)
+        if higher is not None:
+            self._highest.push(higher)
         self._idle = self._idle + 1 if volume == 0.0 or typical == self._typical else 0
         self._typical = typical
         if high == low:
@@ -157,7 +159,8 @@ class IndicatorPipeline:
             if len(self._history) < HISTORY:
                 self._history.append(candle)
                 return None
-            streams = self._open()
+            streams = self._streams = Streams(self._history)
+            self._history.clear()
 
         rsi = streams.rsi(close)
         macd, macd_signal, macd_hist = streams.macd(close)
@@ -177,8 +180,6 @@ class IndicatorPipeline:
         slope = streams.slope(close) / close
         width = (upper - lower) / middle
         mean_width = streams.width_mean(width)
-        gk = self._annualised(streams.gk_mean(garman_klass_term(open_, high, low, close)))
-        gk_median = self._gk_median.push(gk)
         mean, sigma = moments or self._returns.so_far()
         mc_up, mc_low, mc_mid, mc_high, mc_error = self._shocks.evaluate(mean, sigma)
 
@@ -211,64 +212,57 @@ class IndicatorPipeline:
         if volume == 0.0:
             notes += ("zero volume",)
 
-        self._last = result = Indicators(
-            time + self._candle_ms,
-            self.candles,
-            open_,
-            high,
-            low,
-            close,
-            volume,
-            rsi,
-            macd,
-            macd_signal,
-            macd_hist,
-            stoch_k,
-            stoch_d,
-            ema9,
-            ema20,
-            ema50,
-            ema200,
-            middle,
-            upper,
-            middle,
-            lower,
-            atr,
-            adx,
-            plus_di,
-            minus_di,
-            cci,
-            mfi,
-            obv,
-            obv_slope,
-            vwap,
-            vwap_distance,
-            mc_up,
-            mc_low,
-            mc_mid,
-            mc_high,
-            mc_error,
-            gk,
-            gk_median,
-            z_score,
-            slope,
-            bb_width_ratio,
-            htf_15m,
-            htf_1h,
-            notes,
+        # Built as the tuple it is: the generated __new__ would cost a fifth of the whole pass.
+        self._last = result = tuple.__new__(
+            Indicators,
+            (
+                time + self._candle_ms,
+                self.candles,
+                open_,
+                high,
+                low,
+                close,
+                volume,
+                rsi,
+                macd,
+                macd_signal,
+                macd_hist,
+                stoch_k,
+                stoch_d,
+                ema9,
+                ema20,
+                ema50,
+                ema200,
+                middle,
+                upper,
+                middle,
+                lower,
+                atr,
+                adx,
+                plus_di,
+                minus_di,
+                cci,
+                mfi,
+                obv,
+                obv_slope,
+                vwap,
+                vwap_distance,
+                mc_up,
+                mc_low,
+                mc_mid,
+                mc_high,
+                mc_error,
+                gk,
+                gk_median,
+                z_score,
+                slope,
+                bb_width_ratio,
+                self._higher.trend,
+                self._highest.trend,
+                notes,
+            ),
         )
         return result
-
-    def _open(self) -> Streams:
-        streams = self._streams = Streams(self._history)
-        self._history.clear()
-        for mean in streams.gk_history:
-            self._gk_median.push(self._annualised(mean))
-        return streams
-
-    def _annualised(self, variance: float) -> float:
-        """Return a candle's variance as a volatility per year; rounding below zero is zero."""
-        return sqrt(variance * self._per_year) if variance > _DEAD else 0.0
 
     def _fault(self, candle: Candle) -> str:
         """Return why a candle cannot be taken, or an empty string."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import deque
 from math import fsum
 
@@ -14,24 +14,33 @@ from engine.model.market import DAY_MS
 
 
 class RunningMedian:
-    """The median of the last ``window`` values: O(log n) to find, one memory move to insert."""
+    """The median of the last ``window`` values (an odd number), of fewer while they come in.
 
-    __slots__ = ("_arrived", "_sorted", "_window")
+    A full window is TA-Lib's: its nearest-rank percentile is the median when the window is odd.
+    """
+
+    __slots__ = ("_arrived", "_ordered", "_percentile", "_window")
 
     def __init__(self, window: int) -> None:
+        if window < 3 or window % 2 == 0:
+            raise ValueError(f"a window of {window} is not an odd number above 2")
         self._window = window
-        self._arrived: deque[float] = deque()
-        self._sorted: list[float] = []
+        self._arrived: list[float] = []
+        self._ordered: list[float] = []
+        self._percentile: stream.PERCENTILE | None = None
 
     def push(self, value: float) -> float:
         """Add a value and return the median, equal to ``statistics.median`` of the window."""
-        ordered = self._sorted
+        if self._percentile is not None:
+            return self._percentile.update(value)
         self._arrived.append(value)
-        if len(ordered) == self._window:
-            del ordered[bisect_left(ordered, self._arrived.popleft())]
+        ordered = self._ordered
         insort(ordered, value)
-        half, odd = divmod(len(ordered), 2)
-        return ordered[half] if odd else (ordered[half - 1] + ordered[half]) / 2
+        if len(ordered) == self._window:
+            values = np.array(self._arrived)
+            self._percentile = stream.PERCENTILE(values, self._window, 50.0)
+        half = len(ordered) // 2
+        return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 class ReturnWindow:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from math import log
-
 import numpy as np
 
 from engine.indicators.talib_light import stream, talib
 from engine.model.market import Candle
 
 HISTORY = 249  # candles the streams are opened on; EMA 200 needs 200
-GK_CANDLES = 20
 _SMA = 0  # TA-Lib's number for a simple moving average
-_GK_BODY = 2.0 * log(2.0) - 1.0
-
-
-def garman_klass_term(open_: float, high: float, low: float, close: float) -> float:
-    """Return one candle's variance of log price (Garman and Klass 1980, without drift)."""
-    reach = log(high / low)
-    body = log(close / open_)
-    return 0.5 * reach * reach - _GK_BODY * body * body
 
 
 class Streams:
     """The ``update`` methods of every handle, one closed candle in, Python floats out.
 
     Bound once: the pipeline calls each of them on every candle. Handles cannot be pickled; a
-    restart opens them again from history. ``gk_history`` holds the mean Garman-Klass terms
-    over the history, for the median.
+    restart opens them again from history.
     """
 
     __slots__ = (
@@ -39,8 +27,6 @@ class Streams:
         "ema20",
         "ema50",
         "ema200",
-        "gk_history",
-        "gk_mean",
         "macd",
         "mfi",
         "minus_di",
@@ -48,7 +34,6 @@ class Streams:
         "plus_di",
         "rsi",
         "slope",
-        "sma20",
         "stoch",
         "width_mean",
     )
@@ -72,7 +57,6 @@ class Streams:
         self.ema20 = stream.EMA(close, timeperiod=20).update
         self.ema50 = stream.EMA(close, timeperiod=50).update
         self.ema200 = stream.EMA(close, timeperiod=200).update
-        self.sma20 = stream.SMA(close, timeperiod=20).update
         self.bands = stream.BBANDS(close, timeperiod=20, nbdevup=2, nbdevdn=2, matype=_SMA).update
         self.atr = stream.ATR(high, low, close, timeperiod=14).update
         self.adx = stream.ADX(high, low, close, timeperiod=14).update
@@ -85,7 +69,3 @@ class Streams:
 
         upper, middle, lower = talib.BBANDS(close, timeperiod=20, nbdevup=2, nbdevdn=2)
         self.width_mean = stream.SMA((upper - lower) / middle, timeperiod=100).update
-        terms = np.array([garman_klass_term(*candle[1:5]) for candle in history])
-        gk_mean, means = stream.SMA.open_and_fill(terms, timeperiod=GK_CANDLES)
-        self.gk_mean = gk_mean.update
-        self.gk_history: list[float] = means[~np.isnan(means)].tolist()

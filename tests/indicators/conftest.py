@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import gzip
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.indicators.pipeline import IndicatorPipeline
 from engine.model.market import Candle
+from engine.model.signal import Indicators
 
 FIVE_MINUTES = 300_000
+FIRST = 249  # index of the first candle that has indicators
 START = 1_704_067_200_000  # 2024-01-01 00:00 UTC
 
 
@@ -31,12 +35,31 @@ def generated(
     return list(map(Candle, times, *(column.tolist() for column in (*ticks, volume))))
 
 
-def recorded(path: Path, count: int | None = None) -> list[Candle]:
+def constant(count: int, start: int, price: float, volume: float = 0.0) -> list[Candle]:
+    """Return candles at one price."""
+    times = range(start, start + count * FIVE_MINUTES, FIVE_MINUTES)
+    return [Candle(time, price, price, price, price, volume) for time in times]
+
+
+def after(candles: list[Candle]) -> int:
+    """Return the open time of the candle that comes next."""
+    return candles[-1].time + FIVE_MINUTES
+
+
+def recorded(path: Path, count: int) -> list[Candle]:
     """Return the first candles of a recorded file."""
     with gzip.open(path, "rt", newline="") as file:
         rows = csv.reader(file)
         next(rows)
-        return [Candle(int(r[0]), *map(float, r[1:6])) for r, _ in zip(rows, range(count or 10**9))]
+        return [Candle(int(row[0]), *map(float, row[1:6])) for row in islice(rows, count)]
+
+
+def streamed(candles: list[Candle]) -> list[Indicators]:
+    """Return the indicators of every candle from the 250th on."""
+    pipeline = IndicatorPipeline(FIVE_MINUTES)
+    results = [pipeline.update(candle) for candle in candles]
+    assert results[:FIRST] == [None] * FIRST
+    return [result for result in results if result is not None]
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +70,13 @@ def candles() -> list[Candle]:
 @pytest.fixture(scope="session")
 def bitcoin(data_dir: Path) -> list[Candle]:
     return recorded(data_dir / "spot-2024" / "BTC-USDT-5m.csv.gz", 12_000)
+
+
+@pytest.fixture(scope="session")
+def results(candles: list[Candle]) -> list[Indicators]:
+    return streamed(candles)
+
+
+@pytest.fixture(scope="session")
+def bitcoin_results(bitcoin: list[Candle]) -> list[Indicators]:
+    return streamed(bitcoin)

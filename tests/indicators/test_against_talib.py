@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
-from statistics import median
-
 import numpy as np
 import pytest
 import talib
 
-from engine.indicators.pipeline import IndicatorPipeline
 from engine.model.market import Candle
 from engine.model.signal import Indicators
-from tests.indicators.conftest import FIVE_MINUTES, generated
-
-FIRST = 249  # index of the first candle that has indicators
+from tests.indicators.conftest import FIRST, generated, streamed
 
 
 def batch(candles: list[Candle]) -> dict[str, np.ndarray]:
@@ -49,28 +43,26 @@ def batch(candles: list[Candle]) -> dict[str, np.ndarray]:
     }
 
 
-def streamed(candles: list[Candle]) -> list[Indicators]:
-    pipeline = IndicatorPipeline(FIVE_MINUTES)
-    results = [pipeline.update(candle) for candle in candles]
-    assert results[:FIRST] == [None] * FIRST
-    return [result for result in results if result is not None]
-
-
-def assert_equal(candles: list[Candle]) -> None:
-    results = streamed(candles)
+def assert_equal(candles: list[Candle], results: list[Indicators]) -> None:
+    assert len(results) == len(candles) - FIRST
     for name, expected in batch(candles).items():
         got = np.array([getattr(result, name) for result in results])
         assert np.array_equal(got, expected[FIRST:]), name
 
 
-def test_generated_candles_equal_the_batch(candles: list[Candle]) -> None:
-    assert_equal(candles)
+def test_generated_candles_equal_the_batch(
+    candles: list[Candle], results: list[Indicators]
+) -> None:
+    assert_equal(candles, results)
 
 
 @pytest.mark.parametrize("price", [3e-6, 0.08, 1.0, 250_000.0])
 def test_cheap_and_dear_coins_equal_the_batch(price: float) -> None:
-    assert_equal(generated(600, seed=3, price=price))
+    candles = generated(600, seed=3, price=price)
+    assert_equal(candles, streamed(candles))
 
 
-def test_recorded_candles_equal_the_batch(bitcoin: list[Candle]) -> None:
-    assert_equal(bitcoin)
+def test_recorded_candles_equal_the_batch(
+    bitcoin: list[Candle], bitcoin_results: list[Indicators]
+) -> None:
+    assert_equal(bitcoin, bitcoin_results)

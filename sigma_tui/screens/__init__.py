@@ -1,0 +1,1 @@
+"""What the number keys switch between, and the dialogs above it."""

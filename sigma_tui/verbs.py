@@ -1,0 +1,156 @@
+"""What the engine keys do: ask what must be asked, then send one command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine.model.commands import (
+    ClosePosition,
+    Command,
+    Flatten,
+    Level,
+    Override,
+    PauseEntries,
+    Recover,
+    Source,
+    StartTrading,
+    StopTrading,
+    Trip,
+)
+from engine.model.snapshot import PositionView, Snapshot
+from sigma_tui import figures
+from sigma_tui.screens.cockpit import CockpitView
+from sigma_tui.screens.dialogs import Dialog, Given, OverrideDialog, ReasonDialog
+from sigma_tui.widgets.positions import PositionsPanel, position_of
+
+if TYPE_CHECKING:
+    from sigma_tui.app import SigmaApp
+
+_PAPER = ("SIMULATED", "PAPER")
+
+
+class Verbs:
+    """One method a verb; the app's actions call them."""
+
+    def __init__(self, app: SigmaApp) -> None:
+        self._app = app
+
+    @property
+    def _snapshot(self) -> Snapshot | None:
+        return self._app.snapshot
+
+    @property
+    def _live(self) -> bool:
+        return self._snapshot is not None and self._snapshot.mode == "LIVE"
+
+    def start(self) -> None:
+        """Start trading; ask where money or a latch is involved."""
+        snapshot = self._snapshot
+        latched = snapshot is not None and (
+            snapshot.breaker.level is Level.SHUTDOWN or snapshot.state == "shutdown"
+        )
+        command = StartTrading(source=Source.KEY, acknowledge=latched)
+        if snapshot is not None and snapshot.mode in _PAPER and not latched:
+            self._app.command(command, "start")
+            return
+        words = [f"Allow new entries on {self._where()}?"]
+        if latched:
+            words.append("The breaker stands at SHUTDOWN. Starting acknowledges its cause:")
+            words.append(snapshot.breaker.cause if snapshot else "")
+        self._ask(Dialog("Start trading", words, "Start"), lambda _: command, "start")
+
+    def stop(self) -> None:
+        """Stop trading."""
+        self._app.command(StopTrading(source=Source.KEY), "stop")
+
+    def pause(self) -> None:
+        """Hold entries off, or let them again."""
+        resume = self._snapshot is not None and self._snapshot.entries_paused
+        command = PauseEntries(source=Source.KEY, resume=resume)
+        self._app.command(command, "resume entries" if resume else "pause entries")
+
+    def halt(self) -> None:
+        """Trip the breaker to HALT."""
+        words = ["No new entry until you recover. Exits and stops go on."]
+        command = Trip(source=Source.KEY, level=Level.HALT, reason="operator")
+        self._ask(Dialog("Trip to HALT", words, "Halt"), lambda _: command, "halt")
+
+    def override(self) -> None:
+        """Pin the breaker at a level."""
+        words = [f"Pin the circuit breaker of {self._where()} for a stated time."]
+        dialog = OverrideDialog("Override the breaker", words, "Override", self._word("OVERRIDE"))
+        self._ask(
+            dialog,
+            lambda given: Override(
+                source=Source.KEY,
+                level=given.level,
+                seconds=given.minutes * 60,
+                reason=given.reason,
+            ),
+            "override",
+        )
+
+    def recover(self) -> None:
+        """Force the breaker to CLOSED."""
+        snapshot = self._snapshot
+        words = ["Force the circuit breaker to CLOSED."]
+        if snapshot is not None:
+            words.append(
+                f"It stands at {snapshot.breaker.level}: {snapshot.breaker.cause or 'healthy'}"
+            )
+        self._ask(
+            ReasonDialog("Recover", words, "Recover"),
+            lambda given: Recover(source=Source.KEY, reason=given.reason),
+            "recover",
+        )
+
+    def close(self) -> None:
+        """Close the selected position."""
+        view = self._chosen_position()
+        if view is None:
+            self._app.tell_plain("There is no open position in the selected pair.")
+            return
+        words = [
+            f"{view.side.value.upper()} {view.quantity} {view.pair.base} at market, "
+            f"about {figures.price(view.mark)}.",
+            f"PnL now {figures.signed(view.pnl)} ({figures.signed(view.r_multiple)} R).",
+        ]
+        command = ClosePosition(source=Source.KEY, pair=view.pair)
+        label = f"close {view.pair.base}"
+        self._ask(Dialog(f"Close {view.pair.base}", words, "Close"), lambda _: command, label)
+
+    def flatten(self) -> None:
+        """Halt, cancel everything, close everything."""
+        count = len(self._snapshot.positions) if self._snapshot is not None else 0
+        words = [
+            f"Halt entries, cancel every order and close {count} position"
+            f"{'' if count == 1 else 's'} at market on {self._where()}."
+        ]
+        dialog = Dialog("Flatten all", words, "Flatten", self._word("FLATTEN"))
+        self._ask(dialog, lambda _: Flatten(source=Source.KEY, reason="operator"), "flatten all")
+
+    def _ask(self, dialog: Dialog, build: Callable[[Given], Command], label: str) -> None:
+        def answered(given: Given | None) -> None:
+            if given is not None:
+                self._app.command(build(given), label)
+
+        self._app.push_screen(dialog, answered)
+
+    def _word(self, word: str) -> str:
+        return word if self._live else ""
+
+    def _where(self) -> str:
+        snapshot = self._snapshot
+        return f"{snapshot.mode} ({snapshot.exchange})" if snapshot else "the engine"
+
+    def _chosen_position(self) -> PositionView | None:
+        """Return the position under the cursor where that table is in use, else the pair's."""
+        snapshot, app = self._snapshot, self._app
+        if snapshot is None:
+            return None
+        if isinstance(app.view, CockpitView):
+            panel = app.view.query_one(PositionsPanel)
+            if panel.table.has_focus:
+                return next((p for p in snapshot.positions if p.id == panel.chosen), None)
+        return position_of(snapshot, app.selected) if app.selected is not None else None

@@ -1,0 +1,106 @@
+"""The circuit breaker: its ladder, why it stands where it stands and what would clear it."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+
+from engine.model.commands import Level
+from engine.model.snapshot import BreakerReadingView, BreakerView, Snapshot
+from sigma_tui import figures
+from sigma_tui.look import Look, beside, column
+from sigma_tui.widgets.lines import Lines
+from sigma_tui.widgets.panel import Panel
+
+_BAR = 10
+
+
+class BreakerPanel(Panel):
+    """Five steps with the present one marked, cause, countdown, and readings as bars."""
+
+    title = "Circuit breaker"
+
+    def compose(self) -> ComposeResult:
+        """Hold the lines."""
+        self.lines = Lines()
+        yield self.lines
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """Draw ladder, cause and the readings nearest to a threshold."""
+        breaker, look = snapshot.breaker, self.look
+        width, height = self.size.width, self.size.height
+        lines = [ladder(look, breaker.level, width), *self._cause(breaker, snapshot.time, width)]
+        room = height - len(lines)
+        worst = sorted(breaker.readings, key=lambda r: (-r.level.rank, -closeness(r)[0]))
+        lines += [reading(look, item, width) for item in worst[: max(0, room)]]
+        self.lines.set_lines(lines)
+        hidden = len(worst) - max(0, min(room, len(worst)))
+        self.note(look.say((f"{hidden} calmer readings below", "muted")) if hidden else Text(""))
+
+    def _cause(self, breaker: BreakerView, now: int, width: int) -> list[Text]:
+        look = self.look
+        if breaker.level is Level.CLOSED and not breaker.pinned:
+            return [look.say(("all triggers healthy ", "muted"),
+                             (f"for {figures.span(now - breaker.since)}", "muted"))]  # fmt: skip
+        timing = [("since ", "muted"), (figures.clock(breaker.since), "text")]
+        if breaker.expires is not None:
+            word = "  pinned for " if breaker.pinned else "  cool-down "
+            timing += [(word, "muted"), (figures.countdown(breaker.expires - now), "strong")]
+        return [
+            look.say((breaker.cause, look.level(breaker.level))),
+            look.say(*timing),
+            look.say(("clears: ", "muted"), (breaker.clears, "text")),
+        ]
+
+
+def ladder(look: Look, level: Level, width: int) -> Text:
+    """Return the five steps on one line, the present one reversed behind a mark."""
+    parts: list[tuple[str, str]] = []
+    for step in Level:
+        if parts:
+            parts.append((look.glyphs.rule, "faint"))
+        if step is level:
+            parts.append(
+                (
+                    f"{look.glyphs.here}{step.value} ",
+                    f"bold reverse {look.level(step)[-5:].strip()}",
+                )
+            )
+        else:
+            parts.append((step.value, "muted" if step.rank < level.rank else "faint"))
+    return look.say(*parts)
+
+
+def closeness(item: BreakerReadingView) -> tuple[float, str, float | None]:
+    """Return how near a reading is to its next threshold (1 = there), its name and value."""
+    steps = (
+        ("alert", item.alert), ("throttle", item.throttle),
+        ("halt", item.halt), ("shutdown", item.shutdown),
+    )  # fmt: skip
+    for name, threshold in steps:
+        if threshold is None or threshold == 0:
+            continue
+        if item.value < threshold:
+            return item.value / threshold, name, threshold
+    known = [(name, value) for name, value in steps if value]
+    return (1.0, *known[-1]) if known else (0.0, "", None)
+
+
+def reading(look: Look, item: BreakerReadingView, width: int) -> Text:
+    """Return one reading as name, value, bar and the next threshold."""
+    share, name, threshold = closeness(item)
+    role = "muted" if item.level is Level.CLOSED else look.level(item.level)
+    bar_width = _BAR if width >= 50 else 6
+    label = width - 12 - bar_width - 15
+    after = f"{name} {_figure(threshold, item.unit)}" if threshold is not None else "no threshold"
+    return beside(
+        column(look.say((item.trigger, role)), max(8, label)),
+        column(look.say((_figure(item.value, item.unit), "text")), 9, right=True),
+        look.bar(share, bar_width, "info" if item.level is Level.CLOSED else role),
+        look.say((after, "muted")),
+    )
+
+
+def _figure(value: float, unit: str) -> str:
+    text = f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.2g}"
+    return f"{text}{unit}" if unit == "%" else f"{text} {unit}".rstrip()

@@ -1,0 +1,102 @@
+"""Panel: a framed part of a screen that draws snapshots and contains its own failures."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual.containers import Vertical
+from textual.content import Content
+from textual.geometry import Region
+from textual.widgets import Static
+
+from engine.model.snapshot import Snapshot
+from sigma_tui import figures
+from sigma_tui.look import Look
+
+if TYPE_CHECKING:
+    from sigma_tui.app import SigmaApp
+
+
+class Panel(Vertical):
+    """Base of every panel: give it a title and a ``draw``.
+
+    ``show`` is what the app calls. It draws each snapshot once, not more often than every
+    ``least_interval`` seconds, and an exception in ``draw`` is shown in this panel instead of
+    ending the app. The next snapshot that can be drawn brings the panel back.
+    """
+
+    title: ClassVar[str] = ""
+    least_interval: ClassVar[float] = 0.0
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.failure = Static("", markup=False, classes="failure")
+        self.drawn_seq = -1
+        self._drawn_at = 0.0
+        self._note = ""
+
+    @property
+    def cockpit(self) -> SigmaApp:
+        """Return the app."""
+        return cast("SigmaApp", self.app)
+
+    @property
+    def look(self) -> Look:
+        """Return palette and glyphs in force."""
+        return self.cockpit.look
+
+    def on_mount(self) -> None:
+        """Frame the panel."""
+        self.border_title = Content(self.title)  # type: ignore[assignment]
+        self.mount(self.failure)
+
+    def on_resize(self) -> None:
+        """Draw again: what fits has changed."""
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the newest snapshot at the next occasion, even if it was drawn before."""
+        self.drawn_seq = -1
+        self._drawn_at = 0.0
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw a snapshot unless it is drawn already or it is too early."""
+        now = time.monotonic()
+        if snapshot.seq == self.drawn_seq or now - self._drawn_at < self.least_interval:
+            return
+        self.drawn_seq, self._drawn_at = snapshot.seq, now
+        try:
+            self.draw(snapshot)
+        except Exception as error:  # noqa: BLE001 - contained here by design, shown, never silent
+            self.fail(error)
+        else:
+            self.remove_class("-failed")
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """Draw a snapshot. Panels override this."""
+        raise NotImplementedError
+
+    def fail(self, error: Exception) -> None:
+        """Say in this panel that it failed and why."""
+        self.log.error(f"panel {self.title} failed", error)
+        self.failure.update(f"panel failed: {type(error).__name__}: {error}")
+        self.add_class("-failed")
+
+    def note(self, text: Text) -> None:
+        """Write into the lower border, repainting that line alone, and only if it changed."""
+        if text.markup == self._note:
+            return
+        self._note = text.markup
+        self._border_subtitle = Content.from_rich_text(text) if text.plain else None
+        self.refresh(Region(-1, self.size.height, self.outer_size.width, 1))
+
+    def note_age(self, snapshot: Snapshot, since: int, period: int, rest: str = "") -> None:
+        """Note the age of this panel's data: fresh, or STALE beyond twice its period (ms)."""
+        late = self.cockpit.now_in_engine_time(snapshot) - since
+        if period and late > 2 * period:
+            words = self.look.say((f"STALE {figures.span(late)}", "bold warn"), (rest, "muted"))
+        else:
+            words = self.look.say((rest.removeprefix(" "), "muted"))
+        self.note(words)

@@ -1,0 +1,1 @@
+"""Theme files as data: each ``*.toml`` here is one theme."""

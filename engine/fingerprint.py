@@ -23,6 +23,7 @@ class Fingerprint:
         self.decisions = 0
         self.proposals = 0
         self.entries = 0
+        self.trades = 0
         self.blocked: Counter[str] = Counter()  # proposals stopped, by gate
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
@@ -42,6 +43,7 @@ class Fingerprint:
 
     def add_trade(self, trade: ClosedTrade) -> None:
         """Add a closed trade."""
+        self.trades += 1
         self._trades.update(
             f"{trade.pair} {trade.side} {trade.entry_time} {trade.exit_time} "
             f"{trade.entry_price.normalize()} {trade.exit_price.normalize()} "

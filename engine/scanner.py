@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.decision import PairInputs
 from engine.indicators.pipeline import IndicatorPipeline
@@ -14,6 +15,7 @@ from engine.regime import UNKNOWN, advance
 from engine.risk.correlation import CorrelationModel
 
 CORRELATION_PERIOD_MS = 3_600_000
+CHART_CANDLES = 400
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class PairState:
     price: float = 0.0
     priced: int = 0  # time of the last price, ms
     decided: int = 0  # close time of the last candle
+    chart: deque[Indicators] = field(default_factory=lambda: deque(maxlen=CHART_CANDLES))
 
 
 class Scanner:
@@ -87,8 +90,10 @@ class Scanner:
     def _close(self, pair: Pair, candle: Candle) -> None:
         state = self.states[pair]
         time = candle.time + self.candle_ms
-        state.indicators = state.pipeline.update(candle)
-        state.regime = advance(state.regime, state.indicators, time)
+        state.indicators = ind = state.pipeline.update(candle)
+        if ind is not None:
+            state.chart.append(ind)
+        state.regime = advance(state.regime, ind, time)
         state.decided = time
         if state.priced < time:
             state.price, state.priced = candle.close, time

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         """Return the decision timeframe in ms."""
         return timeframe_ms(self.default_timeframe)
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return every secret that is set, for the redaction filter."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        found = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
+        return tuple(value for value in found if value)
+
     def home(self, override: Path | None = None) -> Path:
         """Return the directory of data, logs and socket: option, SIGMA_HOME or the platform's."""
         chosen = override or self.sigma_home

@@ -57,7 +57,7 @@ class Trader:
     """Scans, decides, trades and guards, one market step at a time.
 
     ``simulated`` are the venues that live on market steps: the shadow account always, and the
-    real account's venue unless it is an exchange.
+    real account's venue unless it is an exchange; the shadow account comes last.
     """
 
     def __init__(
@@ -89,7 +89,8 @@ class Trader:
         self.journal = journal
         self._clock = clock
         self._simulated = tuple(simulated)
-        self._instruments = instruments
+        self.shadow_venue = self._simulated[-1]
+        self.instruments = instruments
         self._tag = tag
         book.on_trade = shadow_book.on_trade = self.closed
         self.use(strategy)
@@ -167,7 +168,7 @@ class Trader:
             weights=self._weights,
             limits=limits,
             correlation=lambda: self.scanner.correlation(now),
-            instruments=self._instruments,
+            instruments=self.instruments,
             open_pairs=frozenset(self.book.positions) | frozenset(self.book.desk.unknown),
             shadow_pairs=frozenset(self.shadow_book.positions),
             closed_to_entries=self.switches.closed_to_entries,
@@ -191,7 +192,7 @@ class Trader:
         plan, side = decision.plan, decision.proposal.side
         assert plan is not None
         assert side is not None
-        instrument = self._instruments[decision.pair]
+        instrument = self.instruments[decision.pair]
         stop, target = rounded_prices(plan, instrument)
         account = await book.desk.venue.account()
         try:
@@ -249,7 +250,7 @@ class Trader:
                 return
         state = self.scanner.states[pair]
         seen = Surroundings(mark, state.indicators, state.regime, now, fresh)
-        outcome = exits.review(position, seen, self.strategy, self.limits, self._instruments[pair])
+        outcome = exits.review(position, seen, self.strategy, self.limits, self.instruments[pair])
         book.remember_best(pair, outcome.best_price)
         if outcome.exit is not None:
             await book.leave(pair, outcome.exit)
@@ -297,6 +298,10 @@ class Trader:
     def positions(self) -> tuple[Position, ...]:
         """Return the open positions, oldest first."""
         return tuple(sorted(self.book.positions.values(), key=lambda p: (p.opened, p.pair)))
+
+    def mark(self, pair: Pair) -> Decimal | None:
+        """Return the last mark price of a pair, None before the first."""
+        return self.book.desk.venue.mark_price(pair)
 
     def _marks(self) -> dict[Pair, Decimal]:
         venue = self.book.desk.venue

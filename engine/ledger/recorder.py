@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from engine.ledger.compliance import ComplianceLog
 from engine.ledger.store import Ledger, uninterrupted
@@ -20,12 +21,19 @@ class DurableRecorder:
 
     Groups of events are written one after the other, in the order of the calls. A group that
     holds anything but decisions is on the disk when ``record`` returns; decisions alone are with
-    the operating system, in order, and reach the disk with the next such group.
+    the operating system, in order, and reach the disk with the next such group. ``state`` gives
+    what a restart needs; it is committed in one transaction with the events it follows from.
     """
 
-    def __init__(self, ledger: Ledger, compliance: ComplianceLog) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        compliance: ComplianceLog,
+        state: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self._ledger = ledger
         self._compliance = compliance
+        self._state = state
         self._lock = asyncio.Lock()
 
     async def recover(self) -> list[str]:
@@ -65,10 +73,11 @@ class DurableRecorder:
 
     async def _record(self, events: Sequence[Event]) -> None:
         async with self._lock:
-            await self._ledger.write(events)
             if all(isinstance(event, DecisionMade) for event in events):
+                await self._ledger.write(events)
                 self._compliance.write(events)
             else:
+                await self._ledger.write(events, self._state())
                 await asyncio.to_thread(self._write_and_sync, events)
 
     def _write_and_sync(self, events: Sequence[Event]) -> None:

@@ -146,6 +146,13 @@ class CircuitBreaker(BreakerMachine):
         """
         return self._lack_of_edge
 
+    @property
+    def needs_acknowledgement(self) -> str:
+        """Return what the operator has to acknowledge before entries, "" when nothing."""
+        if self._left_in_shutdown:
+            return self._acknowledge or f"an earlier run ended in SHUTDOWN ({self._cause})"
+        return self._acknowledge
+
     def gate(self, now: int, confidence: float) -> BreakerGate:
         """Return what an entry of a confidence in [0, 1] meets. Cached: nothing is computed."""
         if now >= self._gates_end:  # a ceiling pin is over, though no tick has said so yet

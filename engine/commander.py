@@ -1,0 +1,164 @@
+"""The command port: whoever sends a command, it is carried out and audited here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from engine.clock import Clock
+from engine.execution.exits import Exit
+from engine.model.commands import (
+    ClosePosition,
+    Command,
+    CommandResult,
+    Flatten,
+    Level,
+    Outcome,
+    Override,
+    PauseEntries,
+    Recover,
+    Shutdown,
+    StartTrading,
+    StopTrading,
+    Trip,
+)
+from engine.model.decision import Verdict
+from engine.model.events import CommandHandled, EngineStateChanged
+from engine.model.orders import ExitReason
+from engine.trader import NOT_STARTED, Trader
+
+
+def _done(detail: str) -> CommandResult:
+    return CommandResult(Outcome.DONE, detail)
+
+
+def _refused(detail: str) -> CommandResult:
+    return CommandResult(Outcome.REFUSED, detail)
+
+
+class Commander:
+    """Carries out commands on a trader, one at a time; every one leaves an event."""
+
+    def __init__(self, trader: Trader, clock: Clock, end: Callable[[str], None]) -> None:
+        self._trader = trader
+        self._clock = clock
+        self._end = end
+
+    async def handle(self, command: Command) -> CommandResult:
+        """Carry a command out and return what became of it; it is durable by then."""
+        actions: dict[type[Command], Callable[[Command], Awaitable[CommandResult]]] = {
+            StartTrading: self._start,
+            StopTrading: self._stop,
+            PauseEntries: self._pause,
+            Trip: self._trip,
+            Override: self._override,
+            Recover: self._recover,
+            ClosePosition: self._close,
+            Flatten: self._flatten,
+            Shutdown: self._shutdown,
+        }
+        result = await actions[type(command)](command)
+        journal = self._trader.journal
+        journal.emit(CommandHandled(time=self._clock.now(), command=command, result=result))
+        await journal.flush()
+        return result
+
+    async def _start(self, command: Command) -> CommandResult:
+        assert isinstance(command, StartTrading)
+        trader, now = self._trader, self._clock.now()
+        breaker = trader.watch.breaker
+        if command.acknowledge:
+            changes, answer = breaker.acknowledge(command.reason or "start", now)
+            trader.journal.extend(changes)
+            if answer.outcome is not Outcome.DONE:
+                return answer
+        elif breaker.needs_acknowledgement:
+            return _refused(
+                f"{breaker.needs_acknowledgement}: look at the positions, then start again with "
+                "an acknowledgement"
+            )
+        trader.switches.started = True
+        trader.switches.paused = False
+        gate = trader.watch.gate(now)
+        held = f"; but {gate.reason}" if gate.verdict is Verdict.BLOCK else ""
+        self._state("running", f"trading started{held}")
+        return _done(f"trading started{held}")
+
+    async def _stop(self, command: Command) -> CommandResult:
+        switches = self._trader.switches
+        switches.started, switches.reason = False, NOT_STARTED
+        self._state("stopped", "trading stopped; open positions stay managed")
+        return _done("no new entries; open positions stay managed")
+
+    async def _pause(self, command: Command) -> CommandResult:
+        assert isinstance(command, PauseEntries)
+        self._trader.switches.paused = not command.resume
+        words = "entries allowed again" if command.resume else "entries paused, scanning goes on"
+        self._state("running" if self._trader.switches.started else "stopped", words)
+        return _done(words)
+
+    async def _trip(self, command: Command) -> CommandResult:
+        assert isinstance(command, Trip)
+        changes, result = self._trader.watch.breaker.trip(
+            command.level, command.reason, self._clock.now()
+        )
+        self._trader.journal.extend(changes)
+        return result
+
+    async def _override(self, command: Command) -> CommandResult:
+        assert isinstance(command, Override)
+        changes, result = self._trader.watch.breaker.override(
+            command.level, command.seconds, command.reason, self._clock.now()
+        )
+        self._trader.journal.extend(changes)
+        return result
+
+    async def _recover(self, command: Command) -> CommandResult:
+        changes, result = self._trader.watch.breaker.recover(command.reason, self._clock.now())
+        self._trader.journal.extend(changes)
+        return result
+
+    async def _close(self, command: Command) -> CommandResult:
+        assert isinstance(command, ClosePosition)
+        book = self._trader.book
+        position = book.positions.get(command.pair)
+        if position is None:
+            return _refused(f"no position is open in {command.pair.base}")
+        why = command.reason or "closed by the operator"
+        await book.leave(command.pair, Exit(ExitReason.OPERATOR, position.quantity, why))
+        if command.pair in book.positions:
+            return CommandResult(Outcome.FAILED, f"{command.pair.base} is still open; try again")
+        return _done(f"{command.pair.base} closed at market")
+
+    async def _flatten(self, command: Command) -> CommandResult:
+        trader = self._trader
+        reason = command.reason or "flatten"
+        # Entries are held durably before the first order goes out, so that none can slip in.
+        changes, _ = trader.watch.breaker.trip(Level.HALT, reason, self._clock.now())
+        trader.journal.extend(changes)
+        trader.switches.started, trader.switches.reason = False, "stopped by flatten"
+        await trader.journal.flush()
+        count = len(trader.book.positions)
+        still_open = await trader.book.close_all(ExitReason.FLATTEN, reason)
+        if still_open:
+            names = ", ".join(pair.base for pair in still_open)
+            return CommandResult(Outcome.FAILED, f"still open: {names}; their stops rest")
+        self._state("halted", f"flat: {count} positions closed, entries halted")
+        return _done(f"flat: {count} positions closed, entries halted until recover and start")
+
+    async def _shutdown(self, command: Command) -> CommandResult:
+        assert isinstance(command, Shutdown)
+        if command.flatten:
+            result = await self._flatten(command)
+            if result.outcome is not Outcome.DONE:
+                return result
+        open_now = len(self._trader.book.positions)
+        detail = (
+            f"engine ends; {open_now} positions keep their stops" if open_now else "engine ends"
+        )
+        self._end(command.reason or "stopped by the operator")
+        return _done(detail)
+
+    def _state(self, state: str, detail: str) -> None:
+        self._trader.journal.emit(
+            EngineStateChanged(time=self._clock.now(), state=state, detail=detail)
+        )

@@ -30,8 +30,11 @@ _ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class SimulatedAccount:
-    """An isolated-margin account. ``sequence`` numbers fills and orders; ``events`` wait for
-    ``drain``; ``finished`` remembers the last 128 final reports."""
+    """An isolated-margin account.
+
+    ``sequence`` numbers fills and orders; ``events`` wait for ``drain``; ``finished`` remembers
+    the last 128 final reports.
+    """
 
     name: str
     costs: CostModel

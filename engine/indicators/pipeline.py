@@ -39,7 +39,7 @@ class IndicatorPipeline:
     ``candles`` counts the candles taken since the last warm-up began. A candle that cannot be
     true (not finite, not positive, high below low, a hundredfold move) or that is not later
     than the one before is left out; more than 12 missing candles begin a new warm-up. Neither
-    raises: the notes say so.
+    raises: the notes say so. Raises ``ValueError`` for a timeframe that is not positive.
     """
 
     __slots__ = (
@@ -288,7 +288,9 @@ class IndicatorPipeline:
         missing = self._missing(time)
         if missing > MAX_GAP:
             self._begin()
-        return (f"{missing} candles missing before this one",) if missing > 0 else ()
+        if missing <= 0:
+            return ()
+        return (f"{missing} candle{'s' * (missing > 1)} missing before this one",)
 
     def _missing(self, time: int) -> int:
         return (time - self._due) // self._candle_ms if self.candles else 0

@@ -111,7 +111,10 @@ class VolumeBalance:
 
 
 class DayVwap:
-    """Volume-weighted typical price since 00:00 UTC, by the candle's open time."""
+    """Volume-weighted typical price since 00:00 UTC, by the candle's open time.
+
+    A day that is joined late counts from where it was joined.
+    """
 
     __slots__ = ("_day_ends", "_turnover", "_volume")
 

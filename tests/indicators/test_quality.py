@@ -105,7 +105,8 @@ def test_a_short_gap_is_bridged_with_a_note(candles: list[Candle], missing: int)
     result = pipeline.update(candles[600 + missing])
     assert result is not None
     assert result.candles == 601
-    assert result.notes == (f"{missing} candles missing before this one",)
+    plural = "" if missing == 1 else "s"
+    assert result.notes == (f"{missing} candle{plural} missing before this one",)
     after_it = pipeline.update(candles[601 + missing])
     assert after_it is not None
     assert after_it.notes == ()

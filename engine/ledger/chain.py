@@ -203,4 +203,4 @@ def _plain(value: object) -> Any:
         return dict(value)
     if isinstance(value, tuple):
         return list(value)
-    raise TypeError(f"{type(value).__name__} cannot be written to a compliance log")
+    raise TypeError

@@ -83,7 +83,7 @@ class ChainedLog:
 
     def sync(self) -> None:
         """Force what was appended to the disk, lines before the head that names them."""
-        if not self._dirty:
+        if not self._dirty or self._head_fd < 0:
             return
         try:
             if self._fd >= 0:
@@ -238,3 +238,4 @@ class ChainedLog:
             if descriptor >= 0:
                 os.close(descriptor)
         self._fd = self._head_fd = -1
+        self._dirty = False

@@ -35,7 +35,7 @@ def load(text: str) -> Any:
 def _plain(value: object) -> Any:
     if isinstance(value, Decimal):
         return str(value)
-    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+    raise TypeError
 
 
 class Codec(Generic[T]):

@@ -101,7 +101,6 @@ class BreakerMachine:
                 calm = max(calm, cooldown)
         if not fallen:
             return []
-        self._raised = self._find_raised()
         causes = ", ".join(fallen)
         return self._settle(now, causes, f"{causes} healthy for {duration(calm)}")
 
@@ -164,6 +163,7 @@ class BreakerMachine:
     def _settle(self, now: int, cause: str, detail: str, *, always: bool = False) -> Changes:
         """Bring the level in force up to date; return the event that tells of it."""
         before = self._level
+        self._raised = self._find_raised()
         self._level = self._effective()
         if self._level is not before:
             self._since = now

@@ -85,8 +85,8 @@ DEFAULTS = MonitorSettings()
 class MonitorReport:
     """What the monitor found.
 
-    ``degradation_factor`` multiplies the size of entries from moderate on; where entries are
-    blocked, that of the shadow trades which may re-open them.
+    ``degradation_factor`` multiplies the size of entries from moderate on, also of those that
+    shadow trades re-open once they are blocked.
     """
 
     severity: MonitorSeverity

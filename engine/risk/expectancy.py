@@ -11,16 +11,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.model.orders import ClosedTrade
 
 BOOTSTRAP_LIMIT = 500  # above this many trades the mean is normal enough for the plain formula
 _Z95 = 1.959963984540054
-_RESAMPLES = 2_000
+_RESAMPLES = 1_000
 _SEED = 20_240_229
 
 
@@ -45,7 +46,8 @@ def wilson(wins: int, trades: int) -> tuple[float, float]:
     scale = 1.0 + z2 / trades
     centre = (share + z2 / (2.0 * trades)) / scale
     spread = _Z95 / scale * math.sqrt(share * (1.0 - share) / trades + z2 / (4.0 * trades**2))
-    return max(0.0, centre - spread), min(1.0, centre + spread)
+    # The share itself always lies within; at 0 and 1 only a float rounding says otherwise.
+    return max(0.0, min(share, centre - spread)), min(1.0, max(share, centre + spread))
 
 
 def bootstrap_mean(sample: Sequence[float]) -> tuple[float, float]:
@@ -54,12 +56,19 @@ def bootstrap_mean(sample: Sequence[float]) -> tuple[float, float]:
     Deterministic: the same sample gives the same interval (numpy's frozen legacy generator,
     whose stream does not change between releases). ``sample`` is not empty.
     """
-    values = np.asarray(sample, dtype=np.float64)
-    draws = np.random.RandomState(_SEED).randint(
-        0, values.size, (_RESAMPLES, values.size), dtype=np.int64
-    )
-    low, high = np.percentile(values[draws].mean(axis=1), (2.5, 97.5))
+    n = len(sample)
+    means = _resample_counts(n) @ np.asarray(sample, dtype=np.float64) / n
+    low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
+
+
+@lru_cache(maxsize=4)  # the windows in use; at most 1,000 x 500 numbers each
+def _resample_counts(n: int) -> NDArray[np.float64]:
+    """Return how often each of n trades is drawn in each resample, shape (resamples, n)."""
+    draws = np.random.RandomState(_SEED).randint(0, n, (_RESAMPLES, n), dtype=np.int64)
+    flat = draws + n * np.arange(_RESAMPLES)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=_RESAMPLES * n).reshape(_RESAMPLES, n)
+    return counts.astype(np.float64)
 
 
 class Totals(NamedTuple):
@@ -98,16 +107,16 @@ class Totals(NamedTuple):
 class RunningTotals:
     """Totals of every trade ever added, in constant memory and without drift (exact fractions)."""
 
-    __slots__ = ("_loss_sum", "_losses", "_r_sum", "_square_sum", "_trades", "_win_sum", "_wins")
+    __slots__ = ("_loss_sum", "_losses", "_r_sum", "_square_sum", "_win_sum", "_wins", "trades")
 
     def __init__(self) -> None:
-        self._trades = self._wins = self._losses = 0
+        self.trades = self._wins = self._losses = 0
         self._win_sum = self._loss_sum = self._square_sum = self._r_sum = Fraction(0)
 
     def add(self, trade: ClosedTrade) -> None:
         """Add one trade."""
         pnl = float(trade.pnl)
-        self._trades += 1
+        self.trades += 1
         self._square_sum += Fraction(pnl * pnl)
         self._r_sum += Fraction(trade.r_multiple)
         if pnl > 0.0:
@@ -120,7 +129,7 @@ class RunningTotals:
     def totals(self) -> Totals:
         """Return the sums so far; equal to ``Totals.of`` over the same trades."""
         return Totals(
-            self._trades,
+            self.trades,
             self._wins,
             self._losses,
             float(self._win_sum),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from engine.model.account import Edge
@@ -60,7 +61,7 @@ class TrackRecord:
         self._shadow_evidence = 0  # shadow trades since evidence was last used up
         self._real_since_shadow = 0
         self._degradation_factor = 1.0
-        self._windows: tuple[WindowStats, ...] | None = None
+        self._windows: dict[int, WindowStats] = {}  # computed since the last trade, by size
         self._edge: Edge | None = None
         for trade in trades:
             self.add(trade)
@@ -78,7 +79,7 @@ class TrackRecord:
             self._shadow_evidence += 1
             self._real_since_shadow = 0
             return
-        self._windows = None
+        self._windows.clear()
         self._trades.append(trade)
         self._all.add(trade)
         self._real_since_shadow += 1
@@ -102,15 +103,21 @@ class TrackRecord:
         self._degradation_factor = factor
         self._edge = None
 
+    def window(self, size: int) -> WindowStats:
+        """Return the figures over the newest ``size`` trades, 500 at most."""
+        if size not in self._windows:
+            self._windows[size] = window_stats(list(self._trades)[-size:], str(size))
+        return self._windows[size]
+
     def windows(self) -> tuple[WindowStats, ...]:
         """Return the windows ``30``, ``100``, ``500`` and ``all``."""
-        if self._windows is None:
-            kept = list(self._trades)
-            self._windows = (
-                *(window_stats(kept[-size:], str(size)) for size in (RECENT_WINDOW, 100, KEPT)),
-                stats_of(self._all.totals(), (float(trade.pnl) for trade in kept), "all"),
-            )
-        return self._windows
+        newest = self.window(KEPT)
+        everything = (
+            replace(newest, name="all")
+            if self._all.trades <= KEPT
+            else stats_of(self._all.totals(), (), "all")
+        )
+        return self.window(RECENT_WINDOW), self.window(EDGE_WINDOW), newest, everything
 
     @property
     def shadow(self) -> WindowStats:
@@ -132,7 +139,7 @@ class TrackRecord:
     def edge(self, limits: RiskLimits) -> Edge:
         """Return what sizing needs, over the newest 100 trades."""
         if self._edge is None:
-            window = self.windows()[1]
+            window = self.window(EDGE_WINDOW)
             self._edge = Edge(
                 trades=window.trades,
                 win_rate=window.win_rate or 0.0,
@@ -153,7 +160,7 @@ class TrackRecord:
         Win rate more than 20 % or expectancy more than 30 % below, relative to the 100-trade
         figure's size; never before the two windows differ.
         """
-        recent, base = self.windows()[:2]
+        recent, base = self.window(RECENT_WINDOW), self.window(EDGE_WINDOW)
         if recent.trades == base.trades:
             return False
         return _fell(recent.win_rate, base.win_rate, _WIN_RATE_DROP) or _fell(
@@ -169,7 +176,7 @@ class TrackRecord:
 
     def expectancy_line(self) -> str:
         """Return the log line ``Expectancy: $18.50 per trade (n=45)`` of the newest 100."""
-        window = self.windows()[1]
+        window = self.window(EDGE_WINDOW)
         if window.expectancy is None:
             return "Expectancy: unknown (n=0)"
         sign = "-" if window.expectancy < 0.0 else ""
@@ -177,7 +184,7 @@ class TrackRecord:
 
     def kelly_line(self) -> str:
         """Return the log line ``Kelly inputs: WR=0.68, PR=2.15, Kelly=0.531, n=45``."""
-        window = self.windows()[1]
+        window = self.window(EDGE_WINDOW)
         return (
             f"Kelly inputs: WR={_shown(window.win_rate, 2)}, PR={_shown(window.payoff, 2)}, "
             f"Kelly={_shown(window.kelly, 3)}, n={window.trades}"

@@ -130,5 +130,6 @@ def test_bootstrap_agrees_with_the_normal_interval_on_a_large_sample() -> None:
 def test_interval_beyond_500_trades_is_the_normal_one() -> None:
     stats = window_stats(trades([3, -1] * 300), "all")
     assert stats.sample == ()
-    assert stats.expectancy_low == pytest.approx(1 - 1.96 * 2 / math.sqrt(600), abs=1e-3)
-    assert stats.expectancy_high == pytest.approx(1 + 1.96 * 2 / math.sqrt(600), abs=1e-3)
+    spread = 1.959964 * math.sqrt(4 * 600 / 599) / math.sqrt(600)
+    assert stats.expectancy_low == pytest.approx(1 - spread, rel=1e-6)
+    assert stats.expectancy_high == pytest.approx(1 + spread, rel=1e-6)

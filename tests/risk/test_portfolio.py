@@ -133,6 +133,20 @@ def test_sector_reduces() -> None:
     assert Decimal("0.199") <= result.quantity <= Decimal("0.2")
 
 
+def test_a_rounding_at_the_limit_costs_one_step_not_the_trade() -> None:
+    # 8.7 % + 1.475 x 28 % of equity at 10x is 50 % on paper and a hair above it in floats.
+    result = check(
+        account=account(exposure(ETH, 8_700)),
+        entry=28_000.0,
+        stop=27_900.0,
+        quantity=Decimal(2),
+        limits=RiskLimits(max_notional_multiple=10, max_asset_exposure=1),
+    )
+    assert result.verdict is Verdict.REDUCE
+    assert result.quantity == Decimal("1.474")
+    assert named(result, "sector").after <= 0.50
+
+
 def test_heat_is_solved_exactly() -> None:
     held = account(exposure(ETH, 1_000, 300.0), exposure(SOL, 1_000, 200.0))
     result = check(account=held, quantity=Decimal("0.5"), stop=49_200.0)  # 400 more at risk

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 
@@ -34,6 +35,11 @@ def test_incremental_equals_recomputation(pnls: list[Decimal], repeat: int) -> N
         assert replace(window, sample=()) == replace(expected, sample=())
     if len(closed) <= 500:
         assert record.windows()[3] == window_stats(closed, "all")
+
+
+def test_sums_beyond_what_is_kept_are_exact() -> None:
+    closed = trades([math.sin(i) * 10 ** (i % 7) for i in range(1_300)])
+    assert TrackRecord(closed).windows()[3] == window_stats(closed, "all")
 
 
 def test_memory_is_bounded() -> None:
@@ -108,6 +114,14 @@ def test_shadow_evidence_is_used_up_by_thirty_real_trades() -> None:
         record.add(item)
     assert not record.shadow_reentry
     record.add(shadows([1.0])[0])
+    assert record.shadow_reentry
+
+
+def test_shadow_evidence_ages_from_the_newest_shadow_trade() -> None:
+    record = TrackRecord([*shadows([1.0] * 30), *trades([-5] * 20)])
+    record.add(shadows([1.0])[0])
+    for item in trades([-5] * 20):
+        record.add(item)
     assert record.shadow_reentry
 
 

@@ -25,6 +25,7 @@ STEMS = (DECISIONS, VIOLATIONS, FAILURES, PNL)
 
 _WRITING_S = 0.05  # a writer finishes a line well within this
 _ATTEMPTS = 3
+_MONEY = ("pnl", "fees", "funding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,12 @@ def _summary(directory: Path, days: int, account: str | None) -> dict[str, Any]:
             refused[str(record["blocked_by"])] += 1
     violations = Counter(f"layer {record.get('layer')}" for record in records(VIOLATIONS))
     failures = Counter(str(record.get("state")) for record in records(FAILURES))
-    trades = list(records(PNL))
+    trades = []
+    for record in records(PNL):
+        if _is_trade(record):
+            trades.append(record)
+        else:
+            unreadable += 1
     return {
         "from": since,
         "to": newest,
@@ -176,6 +182,15 @@ def _summary(directory: Path, days: int, account: str | None) -> dict[str, Any]:
     }
 
 
+def _is_trade(record: dict[str, Any]) -> bool:
+    try:
+        return all(Decimal(record[name]).is_finite() for name in _MONEY) and bool(
+            record["exit_time"][:10] and record["account"] is not None
+        )
+    except (KeyError, TypeError, ArithmeticError):
+        return False
+
+
 def _by_day(trades: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     days: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for trade in trades:
@@ -188,7 +203,7 @@ def _by_day(trades: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
             "wins": sum(Decimal(trade["pnl"]) > 0 for trade in group),
             **{
                 name: str(sum((Decimal(trade[name]) for trade in group), Decimal(0)))
-                for name in ("pnl", "fees", "funding")
+                for name in _MONEY
             },
         }
         for (day, account), group in sorted(days.items())

@@ -5,11 +5,13 @@ Shared by the asynchronous ledger and the synchronous reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from engine.ledger import rows
+from engine.ledger.errors import LedgerError
 from engine.ledger.rows import (
     BreakerRow,
     ChatLine,
@@ -36,6 +38,13 @@ class Query(Generic[T]):
     sql: str
     parameters: tuple[Any, ...]
     convert: Callable[[Any], T]
+
+    def read(self, found: Iterable[Any], path: Path) -> list[T]:
+        """Return the rows as objects. Raises ``LedgerError`` for one that makes no sense."""
+        try:
+            return [self.convert(row) for row in found]
+        except (ValueError, ArithmeticError) as error:
+            raise LedgerError(f"{path}: a row cannot be read ({error}); run db check") from error
 
 
 def closed_trades(

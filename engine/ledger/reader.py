@@ -49,4 +49,4 @@ class LedgerReader:
             found = self._connection.execute(query.sql, query.parameters).fetchall()
         except sqlite3.Error as error:
             raise LedgerError(explain(error, self.path)) from error
-        return [query.convert(row) for row in found]
+        return query.read(found, self.path)

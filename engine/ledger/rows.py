@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -48,28 +49,39 @@ class Codec(Generic[T]):
         hints = get_type_hints(kind)
         self.columns = tuple(field.name for field in fields(kind))
         self._kind = kind
+        self._values = attrgetter(*self.columns)
+        self._encoders = tuple(_encoder(hints[name]) for name in self.columns)
         self._decoders = tuple((name, _decoder(hints[name])) for name in self.columns)
 
     def encode(self, item: T) -> tuple[Any, ...]:
         """Return the values of ``columns``."""
-        return tuple(_encode(getattr(item, name)) for name in self.columns)
+        pairs = zip(self._encoders, self._values(item), strict=True)
+        return tuple([encode(value) if encode else value for encode, value in pairs])
 
     def decode(self, row: Any) -> T:
         """Return the instance a row (by column name) holds."""
         return self._kind(**{name: read(row[name]) for name, read in self._decoders})
 
 
-def _encode(value: Any) -> Any:
-    if isinstance(value, str | Decimal):
-        return str(value)
-    if isinstance(value, tuple):
-        return dump(value)
-    return int(value) if isinstance(value, bool) else value
+def _encoder(hint: Any) -> Callable[[Any], Any] | None:
+    """Return how values of a type are stored, None for as they are."""
+    if get_origin(hint) is UnionType:
+        inner = _encoder(_without_none(hint))
+        return inner and (lambda value: None if value is None else inner(value))
+    if get_origin(hint) is tuple:
+        return dump
+    if hint is bool:
+        return int
+    return None if hint in (int, float) else str  # decimals, enums and pairs are their text
+
+
+def _without_none(hint: Any) -> Any:
+    return next(part for part in get_args(hint) if part is not type(None))
 
 
 def _decoder(hint: Any) -> Callable[[Any], Any]:
     if get_origin(hint) is UnionType:
-        inner = _decoder(next(part for part in get_args(hint) if part is not type(None)))
+        inner = _decoder(_without_none(hint))
         return lambda value: None if value is None else inner(value)
     if get_origin(hint) is tuple:
         return lambda text: tuple(load(text))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from engine.ledger import queries, upkeep, writing
-from engine.ledger.errors import LedgerError, record_error
+from engine.ledger.errors import LedgerError, explain, record_error
 from engine.ledger.port import RecordError
 from engine.ledger.queries import Query
 from engine.ledger.rows import (
@@ -63,13 +63,14 @@ class Ledger:
         Raises ``LedgerError`` for a damaged, newer or foreign file, or one that cannot be written.
         """
         await asyncio.to_thread(migrate, path)
-        connection = await aiosqlite.Connection(lambda: connect(path), iter_chunk_size=64)
+        connection = aiosqlite.Connection(lambda: connect(path), iter_chunk_size=64)
         try:
+            await connection
             for pragma in _PRAGMAS:
                 await connection.execute_fetchall(pragma)
         except sqlite3.Error as error:
             await connection.close()
-            raise LedgerError(str(record_error(error, path))) from error
+            raise LedgerError(explain(error, path)) from error
         return cls(connection, path, account)
 
     async def close(self) -> None:
@@ -219,6 +220,9 @@ class Ledger:
         async with self._lock:
             self._require_open()
             try:
+                if len(work) == 1:  # a transaction of its own, and one trip to the thread
+                    await self._connection.execute(*work[0])
+                    return
                 await self._connection.execute("BEGIN IMMEDIATE")
                 for sql, group in groupby(work, key=itemgetter(0)):
                     await self._connection.executemany(sql, [values for _, values in group])
@@ -241,7 +245,7 @@ class Ledger:
                 found = await self._connection.execute_fetchall(query.sql, query.parameters)
             except sqlite3.Error as error:
                 raise record_error(error, self.path) from error
-        return [query.convert(row) for row in found]
+        return query.read(found, self.path)
 
     def _require_open(self) -> None:
         if not self._open:

@@ -378,5 +378,8 @@ def test_report_counts_and_sums(tmp_path: Path) -> None:
     ]
     assert found["shadow_pnl"][0]["trades"] == 1
     assert found["unreadable"] == 0
+    with (tmp_path / "pnl_tracking.jsonl").open("ab") as file:
+        file.write(b'{"time":"2023-11-14T22:14:20.123Z","account":"sim","pnl":"x"}\nrubbish\n')
+    assert report(tmp_path, days=7)["unreadable"] == 2
     assert report(tmp_path, days=7, account="other")["decisions"]["total"] == 0
     assert report(tmp_path / "nothing", days=7)["pnl"] == []

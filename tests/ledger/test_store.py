@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.ledger import queries, rows
+from engine.ledger.errors import LedgerError
 from engine.ledger.port import RecordError
 from engine.ledger.reader import LedgerReader
 from engine.ledger.rows import Codec, Intent
@@ -359,6 +360,15 @@ async def test_check_finds_what_does_not_add_up(ledger: Ledger) -> None:
     assert "position p1 of sim: open, though its trade is recorded" in found
     assert "position p9 of sim: 3 open of 0.002" in found
     assert "2 positions are open in BTC" in found
+
+
+async def test_a_row_that_makes_no_sense_is_an_error(ledger: Ledger) -> None:
+    await ledger.write([closed()])
+    with sqlite3.connect(ledger.path) as connection:
+        connection.execute("UPDATE trades SET pnl = 'plenty'")
+    with pytest.raises(LedgerError, match="a row cannot be read"):
+        await ledger.closed_trades()
+    assert ["cannot be read" in finding for finding in await ledger.check()] == [True]
 
 
 async def test_backup_while_writing(ledger: Ledger, tmp_path: Path) -> None:

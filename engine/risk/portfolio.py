@@ -130,12 +130,20 @@ def check_portfolio(
 
 
 def heat(account: AccountState) -> float:
-    """Return the sum of the open risks at their stops / equity."""
-    return sum(map(_risk, account.exposures)) / account.equity
+    """Return the sum of the open risks at their stops / equity; infinite without equity."""
+    risk = sum(map(_risk, account.exposures))
+    if account.equity > 0.0:
+        return risk / account.equity
+    return math.inf if risk else 0.0
 
 
 def one_sided(account: AccountState, limits: RiskLimits) -> float:
-    """Return the net exposure: signed initial margins / equity, positive when net long."""
+    """Return the net exposure: signed initial margins / equity, positive when net long.
+
+    Without equity there is nothing to balance against, and it is 0.
+    """
+    if account.equity <= 0.0:
+        return 0.0
     net = sum(item.side.sign * item.notional for item in account.exposures)
     return net / (limits.leverage * account.equity)
 

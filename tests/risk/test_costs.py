@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model.decision import Plan
@@ -105,6 +105,7 @@ def test_rounding_never_adds_risk() -> None:
     assert rounded_prices(short, instrument()) == (Decimal("50900.0"), Decimal("48200.0"))
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(list(Side)), st.floats(0.5, 1e6), st.floats(1e-4, 0.02), st.integers(-6, 1))
 def test_rounded_stop_is_on_the_tick_and_no_farther(
     side: Side, close: float, share: float, digits: int
@@ -117,6 +118,7 @@ def test_rounded_stop_is_on_the_tick_and_no_farther(
     assert 0 <= (stop - Decimal(repr(result.stop))) * side.sign < rules.tick_size
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.floats(1, 1e5), st.floats(1e-4, 0.05), st.integers(-8, 8))
 def test_scale_invariance(close: float, share: float, power: int) -> None:
     k = 2.0**power

@@ -73,6 +73,7 @@ def test_a_flat_trade_counts_in_n_and_in_no_average() -> None:
     assert stats.kelly == pytest.approx(kelly(0.25, 2.0))  # q = 3/4: flat trades weigh as losses
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(CENTS, min_size=1, max_size=120))
 def test_expectancy_is_the_mean_and_its_decomposition(pnls: list[Decimal]) -> None:
     stats = window_stats(trades(pnls), "all")
@@ -85,6 +86,7 @@ def test_expectancy_is_the_mean_and_its_decomposition(pnls: list[Decimal]) -> No
     assert parts == pytest.approx(stats.expectancy, abs=1e-9)
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(CENTS, min_size=1, max_size=60))
 def test_figures_are_defined_or_none_never_nan(pnls: list[Decimal]) -> None:
     stats = window_stats(trades(pnls), "all")

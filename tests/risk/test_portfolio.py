@@ -232,6 +232,13 @@ def test_one_sided() -> None:
     assert rebalance_needed(shorts, LIMITS)
 
 
+def test_without_equity_nothing_divides_by_zero() -> None:
+    broke = account(exposure(ETH, 30_000, 100.0), equity=0.0)
+    assert heat(broke) == math.inf
+    assert heat(account(equity=0.0)) == 0.0
+    assert not rebalance_needed(broke, LIMITS)
+
+
 SIDES = st.sampled_from(list(Side))
 EXPOSURES = st.lists(
     st.builds(

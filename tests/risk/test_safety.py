@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model.decision import SafetyCheck
@@ -185,6 +185,7 @@ def test_approval_runs_every_layer_again(layer: int) -> None:
         assert refused.value.layer == layer
 
 
+@settings(max_examples=100, deadline=None)
 @given(
     st.floats(100, 1e6),
     st.floats(1, 1e5),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model.decision import Sizing, SizingMethod
@@ -207,6 +207,7 @@ PRICES = st.floats(1e-4, 1e6)
 STOPS = st.floats(0.0005, 0.2)
 
 
+@settings(max_examples=100, deadline=None)
 @given(
     EDGES,
     st.floats(1, 1e8),
@@ -252,6 +253,7 @@ def test_risk_never_exceeds_the_caps(
         assert result.quantity == 0
 
 
+@settings(max_examples=100, deadline=None)
 @given(EDGES.filter(lambda record: record.trades >= 30), st.floats(-1e6, 0))
 def test_no_size_at_all_without_positive_expectancy(record: Any, expectancy: float) -> None:
     result = size(edge=record._replace(expectancy=expectancy))
@@ -260,6 +262,7 @@ def test_no_size_at_all_without_positive_expectancy(record: Any, expectancy: flo
     assert result.method is SizingMethod.NO_EDGE
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.floats(10, 1e5), STOPS, st.floats(0.01, 100))
 def test_scale_invariance(entry: float, share: float, k: float) -> None:
     stop = entry * (1 - share)
@@ -271,6 +274,7 @@ def test_scale_invariance(entry: float, share: float, k: float) -> None:
     assert abs(float(other.quantity) - wanted) <= step * (1 + 1 / k) + wanted * 1e-9
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.integers(1, 125))
 def test_leverage_changes_nothing(leverage: int) -> None:
     limits = RiskLimits(leverage=leverage, max_leverage=125)

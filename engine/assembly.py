@@ -21,6 +21,8 @@ from engine.venues.instruments import simulated_instruments
 from engine.venues.port import Venue
 from engine.venues.simulated import SimulatedVenue
 
+SHADOW_WEALTH = 1_000
+
 
 def paper_venue(
     pairs: Sequence[Pair],
@@ -47,11 +49,13 @@ def assemble(
 ) -> Trader:
     """Put a trader together on a venue; its shadow trades always run on a simulated one.
 
-    ``balance`` (quote currency) is what the shadow account starts with; ``tag`` marks client
+    ``balance`` (quote currency) is what the account starts with; ``tag`` marks client
     order ids of this account.
     """
     instruments = venue.instruments
-    shadow_venue = SimulatedVenue(instruments, balance, name="shadow")
+    # Shadow trades are sized from the real equity and judged in R: their own account must
+    # never be what stops them, however long it has been losing.
+    shadow_venue = SimulatedVenue(instruments, balance * SHADOW_WEALTH, name="shadow")
     breaker = breaker or CircuitBreaker(throttled_confidence=limits.throttled_confidence)
     watch = Watch(breaker, clock, candle_ms)
     record = record or TrackRecord()

@@ -25,6 +25,7 @@ from engine.model.decision import (
     SafetyCheck,
     Signal,
     Sizing,
+    SizingMethod,
     V1Result,
     V2Result,
     Verdict,
@@ -116,7 +117,8 @@ def _pass_gates(
     portfolio: PortfolioCheck | None = None
     safety: SafetyCheck | None = None
     quantity = _NOTHING
-    shadow = bool(context.withheld_by)
+    withheld_by, withheld_reason = context.withheld_by, context.withheld_reason
+    shadow = bool(withheld_by)
 
     def end(blocked_by: str, reason: str, follow: bool = False) -> Decision:
         return Decision(
@@ -149,6 +151,10 @@ def _pass_gates(
     if shadow and pair in context.shadow_pairs:
         return end("scanner", f"a {pair.base} shadow trade is followed already")
 
+    # Indicators: doubtful data are never traded on.
+    if ind.notes:
+        return end("indicators", f"doubtful data: {'; '.join(ind.notes)}")
+
     # Regime: no entry in violence, nor in certain chop.
     state = inputs.regime
     if state.regime is Regime.UNKNOWN or state.regime is Regime.VOLATILE:
@@ -174,20 +180,30 @@ def _pass_gates(
             f"{plan.cost_share_of_r:.0%} of R",
         )
 
-    # Expectancy and sizing: real Kelly, or the exploration size of a shadow trade.
-    edge = context.edge._replace(degradation_factor=1.0) if shadow else context.edge
-    sizing = size_position(
-        edge=edge,
-        equity=context.account.equity,
-        entry=plan.entry,
-        stop=plan.stop,
-        instrument=instrument,
-        regime_multiplier=state.risk_multiplier,
-        gk=ind.gk,
-        breaker_factor=1.0 if shadow else context.breaker.size_factor,
-        limits=limits,
-        force_exploration=shadow,
-    )
+    # Expectancy and sizing: real Kelly, or the exploration size of a shadow trade. An edge too
+    # thin to buy a tradable size is followed in shadow as well, or nothing would ever be learnt.
+    def size(*, explore: bool) -> Sizing:
+        assert plan is not None
+        edge = context.edge
+        return size_position(
+            edge=edge._replace(degradation_factor=1.0) if explore else edge,
+            equity=context.account.equity,
+            entry=plan.entry,
+            stop=plan.stop,
+            instrument=instrument,
+            regime_multiplier=state.risk_multiplier,
+            gk=ind.gk,
+            breaker_factor=1.0 if explore else context.breaker.size_factor,
+            limits=limits,
+            force_exploration=explore,
+        )
+
+    sizing = size(explore=shadow)
+    if sizing.quantity <= 0 and sizing.method is SizingMethod.EMPIRICAL_KELLY:
+        withheld_by, withheld_reason = "expectancy", f"the edge is too thin: {sizing.reason}"
+        shadow, sizing = True, size(explore=True)
+        if pair in context.shadow_pairs:
+            return end("scanner", f"a {pair.base} shadow trade is followed already")
     quantity = sizing.quantity
     if quantity <= 0:
         return end("sizing", sizing.reason)
@@ -241,7 +257,7 @@ def _pass_gates(
         return end("execution", context.closed_to_entries)
     plan = simulate(plan, inputs)
     if shadow:
-        return end(context.withheld_by, context.withheld_reason, follow=True)
+        return end(withheld_by, withheld_reason, follow=True)
     return end("", signal.reason)
 
 

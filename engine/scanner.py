@@ -79,7 +79,11 @@ class Scanner:
     def correlation(self, now: int) -> CorrelationModel:
         """Return the correlations, measured anew when older than an hour of market time."""
         if self._correlated is None or now - self._correlated >= CORRELATION_PERIOD_MS:
-            self._correlation.update({p: s.pipeline.returns() for p, s in self.states.items()})
+            # A pair that lags behind would be compared with the wrong candles: it keeps its prior.
+            newest = max(state.decided for state in self.states.values())
+            self._correlation.update(
+                {p: s.pipeline.returns() for p, s in self.states.items() if s.decided == newest}
+            )
             self._correlated = now
         return self._correlation
 

@@ -47,7 +47,7 @@ def _gates(d: Decision) -> Iterator[Gate]:
         yield Gate("indicators", Verdict.BLOCK, d.reason, {"candles": seen})
         return
     quality = "; ".join(ind.notes) or "clean data"
-    yield Gate("indicators", Verdict.PASS, f"{ind.candles} candles, {quality}", _indicators(d))
+    yield _gate(d, "indicators", f"{ind.candles} candles, {quality}", _indicators(d))
     yield _regime_gate(d)
 
     v1 = d.v1

@@ -318,6 +318,7 @@ class Book:
         )
 
     def _emit_fill(self, fill: Fill) -> None:
+        self.desk.saw_fill(fill.slippage)
         self._journal.emit(OrderFilled(time=fill.time, fill=fill, shadow=self.shadow))
 
     def _notice(self, level: Severity, detail: str) -> None:

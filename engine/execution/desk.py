@@ -80,11 +80,13 @@ class OrderDesk:
             report = report_or_none
         else:
             self._observe(True)
-        for fill in report.fills:
-            if self._observer is not None:
-                self._observer.fill_slippage(fill.slippage)
         self._tell(order, report.state, report.detail)
         return report
+
+    def saw_fill(self, slippage: float) -> None:
+        """Note the slippage of a fill, however it came about (fraction of price)."""
+        if self._observer is not None:
+            self._observer.fill_slippage(slippage)
 
     async def cancel(self, pair: Pair, client_order_id: str) -> OrderReport | None:
         """Cancel a resting order; None when the venue knows no such order any more."""

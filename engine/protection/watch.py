@@ -9,7 +9,7 @@ from engine.model.events import BreakerChanged, Event, MonitorReported
 from engine.protection.breaker import CircuitBreaker
 from engine.protection.monitor import MonitorReport, review
 from engine.risk.limits import RiskLimits
-from engine.risk.track_record import TrackRecord
+from engine.risk.track_record import EDGE_WINDOW, TrackRecord
 from engine.venues.port import Account
 
 MONITOR_EVERY = 5  # position passes
@@ -63,7 +63,7 @@ class Watch:
         """Tell the breaker of the expectancy after a trade, real or shadow."""
         self._shadow_positive = limits.shadow_reentry and record.shadow_reentry
         events: list[Event] = list(self._judge(now, record))
-        window = record.windows()[1]
+        window = record.window(EDGE_WINDOW)
         if window.expectancy is not None:
             low, high = window.expectancy_low, window.expectancy_high
             events += self.breaker.record_expectancy(

@@ -30,6 +30,8 @@ def risk_fraction(edge: Edge, limits: RiskLimits) -> tuple[SizingMethod, float |
     if edge.expectancy > 0.0 and edge.kelly is not None and edge.kelly > 0.0:
         confidence = min(edge.trades / FULL_KELLY_TRADES, 1.0)
         fraction = limits.kelly_fraction * edge.kelly * confidence
+        if fraction < exploration and edge.shadow_reentry and limits.shadow_reentry:
+            return SizingMethod.SHADOW_REENTRY, edge.kelly, exploration
         return (
             SizingMethod.EMPIRICAL_KELLY,
             edge.kelly,

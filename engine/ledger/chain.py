@@ -66,7 +66,8 @@ def link_of(line: bytes, guess: int) -> Link:
         seq = orjson.loads(line)["seq"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         seq = guess
-    return Link(seq if type(seq) is int else guess, sha256(line).hexdigest())
+    sane = type(seq) is int and 0 < seq < 1 << 53
+    return Link(seq if sane else guess, sha256(line).hexdigest())
 
 
 def examine(line: bytes, after: Link) -> Link:

@@ -36,6 +36,7 @@ class ChainedLog:
         self._fd = -1
         self._size = 0
         self._link = START
+        self._before = (0, START)  # size and link before the newest append, for undo
         self._dirty = False
 
     def open(self) -> list[str]:
@@ -53,7 +54,6 @@ class ChainedLog:
             notes += self._choose_link(found, head)
             self._open_active()
             self._write_head()
-            self._sync_directory()
         except OSError as error:
             self._release()
             raise record_error(error, self._path) from error
@@ -64,22 +64,35 @@ class ChainedLog:
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Append records, in order, with one write."""
-        lines, link = [], self._link
-        for record in records:
-            line, link = chain.seal(record, link)
-            lines.append(line)
-        data = b"".join(lines)
+        data, link = self._sealed(records)
         if self._head_fd < 0:
             raise RecordError(f"{self._path}: the log is closed")
+        self._before = self._size, self._link
         try:
             if self._size and self._size + len(data) > self._max_bytes:
                 self._rotate()
             self._open_active()
+            self._before = self._size, self._link
             self._write(data)
             self._link = link
             self._write_head()
         except OSError as error:
+            self.undo()
             raise record_error(error, self._path) from error
+
+    def undo(self) -> None:
+        """Take the newest append back, so that it can be tried again without a double line.
+
+        Where even that fails the log closes for good: only opening it anew mends a torn line.
+        """
+        if self._fd < 0:
+            return
+        self._size, self._link = self._before
+        try:
+            os.ftruncate(self._fd, self._size)
+            self._write_head()
+        except OSError:
+            self._release()
 
     def sync(self) -> None:
         """Force what was appended to the disk, lines before the head that names them."""
@@ -190,28 +203,29 @@ class ChainedLog:
 
     # Writing
 
+    def _sealed(self, records: Sequence[Mapping[str, Any]]) -> tuple[bytes, Link]:
+        lines, link = [], self._link
+        try:
+            for record in records:
+                line, link = chain.seal(record, link)
+                lines.append(line)
+        except TypeError as error:
+            raise RecordError(f"{self._path}: a record cannot be written ({error})") from error
+        return b"".join(lines), link
+
     def _open_active(self) -> None:
         if self._fd < 0:
             self._fd = os.open(self._path, _APPEND, 0o600)
             self._size = os.fstat(self._fd).st_size
+            self._before = self._size, self._link
+            self._sync_directory()
 
     def _write(self, data: bytes) -> None:
         self._dirty = True
         view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(self._fd, view) :]
-        except OSError:
-            self._undo_write()
-            raise
+        while view:
+            view = view[os.write(self._fd, view) :]
         self._size += len(data)
-
-    def _undo_write(self) -> None:
-        try:
-            os.ftruncate(self._fd, self._size)  # half a line must not stay
-        except OSError:
-            self._release()  # closed for good: only opening anew mends a torn line
-            raise
 
     def _write_head(self) -> None:
         os.pwrite(self._head_fd, chain.encode_head(self._link), 0)
@@ -224,7 +238,6 @@ class ChainedLog:
             os.close(self._fd)
             self._fd, self._size = -1, 0
         os.rename(self._path, self._directory / f"{self._stem}-{newest + 1:06d}.jsonl")
-        self._sync_directory()
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY)

@@ -58,17 +58,26 @@ class ComplianceLog:
             raise
         return notes
 
-    def write(self, events: Sequence[Event]) -> None:
-        """Append the lines the events ask for, in order, to the operating system."""
+    def write(self, events: Sequence[Event], *, durable: bool = False) -> None:
+        """Append the lines the events ask for, in order; force them to the disk if ``durable``.
+
+        On failure no line of this call stays, so that it can be tried again.
+        """
         lines: dict[str, list[dict[str, Any]]] = {}
         for event in events:
             for stem, record in self._lines(event):
                 lines.setdefault(stem, []).append(record)
-        for stem, records in lines.items():
-            try:
+        written: list[ChainedLog] = []
+        try:
+            for stem, records in lines.items():
                 self._logs[stem].append(records)
-            except TypeError as error:
-                raise RecordError(f"{stem}.jsonl: {error}") from error
+                written.append(self._logs[stem])
+            if durable:
+                self.sync()
+        except RecordError:
+            for log in written:
+                log.undo()
+            raise
 
     def sync(self) -> None:
         """Force everything written to the disk."""

@@ -35,6 +35,9 @@ class DurableRecorder:
         self._compliance = compliance
         self._state = state
         self._lock = asyncio.Lock()
+        # In the ledger but not in the logs, because writing those failed: not written twice
+        # when the group is tried again. Holds the events, so that no identity is used anew.
+        self._half_written: dict[int, Event] = {}
 
     async def recover(self) -> list[str]:
         """Add closed trades the ledger has and the log lacks (a crash came in between).
@@ -73,16 +76,15 @@ class DurableRecorder:
 
     async def _record(self, events: Sequence[Event]) -> None:
         async with self._lock:
-            if all(isinstance(event, DecisionMade) for event in events):
-                await self._ledger.write(events)
-                self._compliance.write(events)
+            durable = not all(isinstance(event, DecisionMade) for event in events)
+            fresh = [event for event in events if id(event) not in self._half_written]
+            await self._ledger.write(fresh, self._state() if durable else None)
+            self._half_written = {id(event): event for event in events}
+            if durable:
+                await asyncio.to_thread(self._compliance.write, events, durable=True)
             else:
-                await self._ledger.write(events, self._state())
-                await asyncio.to_thread(self._write_and_sync, events)
-
-    def _write_and_sync(self, events: Sequence[Event]) -> None:
-        self._compliance.write(events)
-        self._compliance.sync()
+                self._compliance.write(events)
+            self._half_written = {}
 
 
 def _late(trade: ClosedTrade) -> PositionClosed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.ledger import chainlog
 from engine.ledger.audit import STEMS, FileReport, report, verify
 from engine.ledger.compliance import ComplianceLog
 from engine.ledger.port import RecordError
@@ -301,6 +303,29 @@ def test_rotation_keeps_the_chain(tmp_path: Path) -> None:
     (directory / files[1].name).unlink()
     bad = [file for file in verify(directory).files if not file.ok]
     assert [(file.name, file.first_bad_line) for file in bad] == [(files[2].name, 1)]
+
+
+@pytest.mark.parametrize("step", ["fdatasync", "rename", "open"])
+def test_a_rotation_that_fails_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with opened(tmp_path, max_bytes=2_000) as (log, _):
+        log.write(decisions(4))
+        with monkeypatch.context() as patch:
+            if step == "fdatasync":
+                patch.setattr(chainlog, "_fdatasync", refuse)
+            else:
+                patch.setattr(chainlog.os, step, refuse)
+            with pytest.raises(RecordError, match="the disk is full"):
+                log.write(decisions(4, 4))
+        assert sum(file.lines for file in verify(tmp_path).files) == 4
+        log.write(decisions(4, 4))
+    found = verify(tmp_path)
+    assert found.ok
+    assert sum(file.lines for file in found.files) == 8
 
 
 def test_a_crash_in_the_middle_of_a_rotation(tmp_path: Path) -> None:

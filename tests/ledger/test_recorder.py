@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.ledger import chainlog
-from engine.ledger.audit import verify
+from engine.ledger.audit import STEMS, verify
 from engine.ledger.compliance import ComplianceLog
 from engine.ledger.errors import LedgerError
 from engine.ledger.port import RecordError
@@ -118,6 +118,61 @@ async def test_a_full_disk_leaves_no_half_line(
     assert verify(log.directory).ok
 
 
+async def test_trying_again_doubles_nothing(
+    recorder: DurableRecorder,
+    ledger: Ledger,
+    log: ComplianceLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, later = one_of_each(), [closed("t2")]
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(chainlog, "_fdatasync", full)
+            with pytest.raises(RecordError, match="the disk is full"):
+                await recorder.record(first)
+        assert all(lines(log, stem) == [] for stem in STEMS)
+    await recorder.record([*first, *later])
+    assert [len(lines(log, stem)) for stem in STEMS] == [1, 1, 1, 2]
+    assert [event.kind for event in await ledger.compliance_events()].count("Noticed") == 1
+    assert await ledger.closed_trades() == [trade(), trade("t2")]
+    assert verify(log.directory).ok
+
+
+async def test_one_file_that_fails_takes_the_others_back(
+    recorder: DurableRecorder, log: ComplianceLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await recorder.record(one_of_each())
+    real = os.write
+
+    def refuse_trades(descriptor: int, data: memoryview) -> int:
+        if b'"exit_reason"' in bytes(data):
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        return real(descriptor, data)
+
+    again = [DecisionMade(time=NOW + 1, decision=decision(NOW + 1)), closed("t2")]
+    with monkeypatch.context() as patch:
+        patch.setattr(chainlog.os, "write", refuse_trades)
+        with pytest.raises(RecordError, match="quota"):
+            await recorder.record(again)
+    assert [len(lines(log, stem)) for stem in STEMS] == [1, 1, 1, 1]
+    await recorder.record(again)
+    assert [len(lines(log, stem)) for stem in STEMS] == [2, 1, 1, 2]
+    assert verify(log.directory).ok
+
+
+async def test_state_is_committed_with_the_events(ledger: Ledger, log: ComplianceLog) -> None:
+    log.open()
+    recorder = DurableRecorder(ledger, log, lambda: {"resume": {"clock": NOW}})
+    await recorder.record([DecisionMade(time=NOW, decision=decision())])
+    assert await ledger.get_state("resume") is None
+    await recorder.record([closed()])
+    assert await ledger.get_state("resume") == {"clock": NOW}
+    log.close()
+
+
 async def test_a_half_line_that_cannot_be_undone_closes_the_log(
     recorder: DurableRecorder, log: ComplianceLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +251,7 @@ from engine.ledger.port import RecordError
 from engine.ledger.compliance import ComplianceLog
 from engine.ledger.recorder import DurableRecorder
 from engine.ledger.store import Ledger
-from engine.ledger.audit import verify
+from engine.ledger.audit import STEMS, verify
 from tests.ledger.factory import *
 
 async def main(home):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -67,34 +68,46 @@ def verify(directory: Path) -> AuditReport:
 
 
 def _verify_chain(directory: Path, stem: str) -> list[FileReport]:
-    """Verify one chain; look again if a rotation or a half-written line got in between."""
+    """Verify one chain; look again where a line was just being written."""
     for _ in range(_ATTEMPTS):
-        before = chain.chain_files(directory, stem)
-        reports, unfinished = _walk_chain(directory, stem, before)
-        if not unfinished and chain.chain_files(directory, stem) == before:
+        reports, unfinished = _walk_chain(directory, stem)
+        if not unfinished:
             break
         time.sleep(_WRITING_S)
     return reports
 
 
-def _walk_chain(directory: Path, stem: str, files: list[Path]) -> tuple[list[FileReport], bool]:
+def _walk_chain(directory: Path, stem: str) -> tuple[list[FileReport], bool]:
+    """Walk one chain; also tell whether it ends in an unfinished line or head record."""
     try:
-        head, damage = _head(directory, stem), ""
+        head, damage = _head(directory, stem), ""  # before the lines: they only grow
     except BrokenLine as broken:
         head, damage = None, str(broken)
-    link, reports, found = START, [], None
-    for path in files:
-        with path.open("rb") as file:
+    link, reports, torn = START, [], 0
+    with ExitStack() as stack:
+        for path, file in _opened(directory, stem, stack):
             found = chain.walk(file, link, head)
-        link = found.last
-        reports.append(_report(path.name, found))
-    if not files or files[-1] != chain.active_file(directory, stem):
-        # No file to hold new lines: as good as an empty one.
-        found = Walk(0, None, "", link, link, False, 0, 0, 0)
-        reports.append(_report(chain.active_file(directory, stem).name, found))
+            link, torn = found.last, found.torn
+            reports.append(_report(path.name, found))
+    active = chain.active_file(directory, stem).name
+    if not reports or reports[-1].name != active:
+        reports.append(FileReport(active, 0, True, None, ""))  # no file: as good as an empty one
     if reports[-1].ok:
         reports[-1] = _held_to_head(reports[-1], link, head, damage)
-    return reports, bool(found and found.torn)
+    return reports, bool(torn or damage)
+
+
+def _opened(directory: Path, stem: str, stack: ExitStack) -> list[tuple[Path, BinaryIO]]:
+    """Open a chain's files as they stand at one moment: a rotation meanwhile changes nothing."""
+    while True:
+        paths = chain.chain_files(directory, stem)
+        with ExitStack() as opening, suppress(FileNotFoundError):  # renamed meanwhile: again
+            files: list[tuple[Path, BinaryIO]] = [
+                (path, opening.enter_context(path.open("rb"))) for path in paths
+            ]
+            if chain.chain_files(directory, stem) == paths:
+                stack.push(opening.pop_all())
+                return files
 
 
 def _head(directory: Path, stem: str) -> Link | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -338,6 +339,27 @@ def test_a_crash_in_the_middle_of_a_rotation(tmp_path: Path) -> None:
         assert notes == []
         log.write(decisions(1, 5))
     assert verify(directory).ok
+
+
+def test_verify_while_lines_are_written_and_rotated(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def write() -> None:
+        try:
+            with opened(tmp_path, max_bytes=20_000) as (log, _):
+                for event in decisions(1_500):
+                    log.write([event])
+        finally:
+            done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    bad = []
+    while not done.is_set():
+        bad += [file for file in verify(tmp_path).files if not file.ok]
+    writer.join()
+    assert bad == []
+    assert sum(file.lines for file in verify(tmp_path).files) == 1_500
 
 
 def test_verify_changes_nothing(directory: Path) -> None:

@@ -8,10 +8,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from engine import __version__
@@ -38,9 +36,9 @@ from engine.model.events import (
     RunFinished,
     Severity,
 )
-from engine.model.market import Pair
 from engine.model.snapshot import Snapshot
 from engine.narrative import describe
+from engine.options import RunOptions
 from engine.pacer import Pacer
 from engine.picture import Picture, RunFacts
 from engine.protection.breaker import CircuitBreaker
@@ -57,19 +55,6 @@ KEEP_RESUME_S = 30.0
 KEEP_SIGNALS_MS = 30 * 86_400_000
 
 _log = logging.getLogger("sigma.engine")
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How one run differs from the settings. ``speed`` = simulated time / real time."""
-
-    home: Path
-    data: Path | None = None
-    pairs: tuple[Pair, ...] | None = None
-    speed: float = 1.0
-    seed: int = 1
-    start: bool = False
-    duration_s: float | None = None
 
 
 class Engine:

@@ -95,13 +95,15 @@ class ChainedLog:
             self._release()
 
     def sync(self) -> None:
-        """Force what was appended to the disk, lines before the head that names them."""
-        if not self._dirty or self._head_fd < 0:
+        """Force what was appended to the disk.
+
+        The head record follows in the system's own time: after a power failure it may name an
+        older line, which the next start accepts, at half the cost of forcing both.
+        """
+        if not self._dirty or self._fd < 0:
             return
         try:
-            if self._fd >= 0:
-                _fdatasync(self._fd)
-            _fdatasync(self._head_fd)
+            _fdatasync(self._fd)
         except OSError as error:
             raise record_error(error, self._path) from error
         self._dirty = False

@@ -60,7 +60,7 @@ async def test_trades_are_forced_to_disk_and_decisions_are_not(
     await recorder.record([DecisionMade(time=NOW, decision=decision())])
     assert synced == []
     await recorder.record([closed()])
-    assert len(synced) == 4  # the pending decision, the trade, and the head record of each
+    assert len(synced) == 2  # the pending decision and the trade
 
 
 async def test_order_holds_under_concurrency(recorder: DurableRecorder, log: ComplianceLog) -> None:

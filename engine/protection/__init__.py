@@ -1,0 +1,1 @@
+"""Protection: circuit breaker, strategy monitor and API monitor. Time is an argument."""

@@ -102,7 +102,9 @@ class ApiMonitor:
             name = endpoint if len(self._endpoints) < MAX_ENDPOINTS - 1 else OTHER
             known = self._endpoints.setdefault(name, _Endpoint(name))
         readable = not math.isnan(ms)
-        known.add(min(max(ms, 0.0), _LONGEST_MS) if readable else _LONGEST_MS, ok and readable, weight)
+        known.add(
+            min(max(ms, 0.0), _LONGEST_MS) if readable else _LONGEST_MS, ok and readable, weight
+        )
         self._roll(now)
         self._own_weight += weight
 

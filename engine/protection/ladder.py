@@ -74,7 +74,7 @@ class Ladder:
 
     def step_down(self, now: int, cooldown_ms: int) -> bool:
         """Fall by one level when the cool-down is complete; return whether it fell."""
-        if self.unhealthy or self.healthy_ms < cooldown_ms:
+        if self.healthy_ms < cooldown_ms:
             return False
         self.level = LEVELS[self.level.rank - 1]
         self.since = now

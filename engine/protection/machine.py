@@ -105,10 +105,10 @@ class BreakerMachine:
         return self._settle(now, causes, f"{causes} healthy for {duration(calm)}")
 
     def _expire(self, now: int, backwards: bool) -> Changes:
-        """End what is over. A ceiling, whose end tightens, goes by the latest time seen."""
+        """End the pin and the hold that are over."""
         changes: Changes = []
         pin, hold = self._pin, self._hold
-        if pin and (self._now if pin.ceiling else now) >= pin.until:
+        if pin and now >= pin.until:
             changes += self._end_pin(pin, "its time is over", now)
         elif pin and pin.ceiling and backwards:
             changes += self._end_pin(pin, "the clock went back", now)

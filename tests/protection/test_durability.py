@@ -85,6 +85,22 @@ def test_only_a_restart_with_an_acknowledgement_clears_shutdown() -> None:
     assert (event.before, event.after) == (SHUTDOWN, CLOSED)
 
 
+def test_a_trip_to_shutdown_after_a_restart_needs_another() -> None:
+    back, _ = restart(at(SHUTDOWN), NOW + HOUR)
+    back.trip(SHUTDOWN, "no, leave it", NOW + HOUR)
+    assert back.acknowledge("x", NOW + HOUR)[1].outcome is Outcome.REFUSED
+
+
+def test_an_acknowledgement_begins_the_row_of_failures_anew() -> None:
+    breaker = CircuitBreaker()
+    for i in range(10):
+        breaker.record_order(False, NOW + i * 6 * MINUTE)
+    back, _ = restart(breaker, NOW + 3 * HOUR)
+    back.acknowledge("key replaced", NOW + 3 * HOUR)
+    assert back.level is CLOSED
+    assert back.record_order(False, NOW + 3 * HOUR) == []
+
+
 def test_an_acknowledgement_leaves_what_else_is_wrong() -> None:
     breaker = at(SHUTDOWN)
     breaker.record_mismatch(True, NOW)

@@ -64,6 +64,13 @@ def test_a_trip_to_the_present_level_latches_it() -> None:
     assert run(breaker, NOW, HOUR) == []
 
 
+def test_a_milder_trip_does_not_replace_a_latch_under_a_pin() -> None:
+    breaker = CircuitBreaker()
+    breaker.trip(HALT, "first", NOW)
+    breaker.override(CLOSED, 60, "x", NOW)
+    assert breaker.trip(ALERT, "second", NOW)[0][0].after is HALT
+
+
 def test_readings_above_a_trip_cool_down_to_it() -> None:
     breaker = CircuitBreaker()
     breaker.trip(ALERT, "x", NOW)
@@ -76,6 +83,7 @@ def test_a_trip_to_shutdown() -> None:
     breaker.trip(SHUTDOWN, "the end", NOW)
     assert breaker.recover("no", NOW)[1].outcome is Outcome.REFUSED
     assert breaker.acknowledge("no", NOW)[1].outcome is Outcome.REFUSED
+    assert breaker.override(CLOSED, 60, "no", NOW)[1].outcome is Outcome.REFUSED
     assert breaker.level is SHUTDOWN
 
 

@@ -138,7 +138,7 @@ class Engine:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self.account = f"replay-{stamp}" if self.replay else f"sim-{options.seed}"
         self.ledger = await Ledger.open(self.home.database, self.account)
-        self.compliance = ComplianceLog(self.home.compliance, decision_record)
+        self.compliance = ComplianceLog(self.home.compliance, decision_record, self.account)
         notes = self.compliance.open()
         self.recorder = DurableRecorder(self.ledger, self.compliance, self._resume_state)
         notes += await self.recorder.recover()

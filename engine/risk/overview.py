@@ -73,8 +73,6 @@ def overview(
             LimitUse(_named("asset", asset), asset_used, limits.max_asset_exposure),
             LimitUse(_named("group", group), group_used, limits.max_group_exposure),
             LimitUse(_named("sector", sector), sector_used, limits.max_sector_exposure),
-            LimitUse("heat", adjusted, limits.max_heat),
-            LimitUse("24 h loss", account.day_loss, limits.max_daily_loss),
         ),
         heat(account) if account.equity > 0 else 0.0,
         adjusted,

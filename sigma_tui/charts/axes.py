@@ -79,7 +79,7 @@ def draw_price_axis(canvas: Canvas, plot: Plot, labels: Sequence[AxisLabel]) -> 
     for row in range(plot.height):
         canvas.put(x, plot.top + row, glyphs.axis, "axis")
     taken = {label.row for label in labels}
-    for price in ticks(plot.scale, max(2, plot.height // 3)):
+    for price in ticks(plot.scale, max(2, int(plot.height / 2.5))):
         row = plot.scale.half_row(price, plot.height) // 2
         if 0 <= row < plot.height and row not in taken:
             canvas.put(x, plot.top + row, glyphs.tick, "axis")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.strip import Strip
@@ -18,11 +19,13 @@ from engine.model.snapshot import PairHistory
 from sigma_tui.charts import glyphs, picture
 from sigma_tui.charts.bars import Bar, base_period, make_bars, period_name, periods
 from sigma_tui.charts.canvas import Canvas
-from sigma_tui.charts.colours import look_of, role_style
+from sigma_tui.charts.colours import PAINTED, look_of, role_style
 from sigma_tui.charts.plot import ZOOMS, Level
 from sigma_tui.charts.scale import Range
 from sigma_tui.glyphs import ASCII
+from sigma_tui.look import Look
 
+_AHEAD = 5  # bars kept free for new candles: the picture moves by these, not by one
 _EMPTY = PairHistory((), (), (), (), (), ())
 
 
@@ -30,7 +33,7 @@ class CandleChart(Widget, can_focus=True):
     """Candles of one pair with the engine's lines, the position's levels and a reading.
 
     New data are drawn at most once in ``least_interval`` seconds and ``settle`` seconds after
-    the last resize; keys act at once. Only rows that differ are sent to the terminal.
+    the last resize; keys act at once. Only cells that differ are sent to the terminal.
     """
 
     DEFAULT_CSS = """
@@ -73,7 +76,7 @@ class CandleChart(Widget, can_focus=True):
         ascii: bool | None = None,
         hollow: bool | None = None,
     ) -> None:
-        """``ascii`` None: as the app's look says; ``hollow`` None: where there is no colour."""
+        """``ascii`` None: as the app's look says; ``hollow`` None: without colour or Unicode."""
         super().__init__(id=id, classes=classes)
         self._ascii = ascii
         self._hollow = hollow
@@ -81,9 +84,12 @@ class CandleChart(Widget, can_focus=True):
         self._levels: tuple[Level, ...] = ()
         self._bars: tuple[Bar, ...] = ()
         self._base = self._period = 0
-        self._zoom, self._back = 1, 0
+        self._zoom, self._back, self._ahead = 1, 0, _AHEAD
         self._cursor: int | None = None
         self._scale: Range | None = None
+        self._shown = 0
+        self._canvas: Canvas | None = None
+        self._colours: tuple[Look, Style] = (Look(), Style.null())
         self._strips: list[Strip] = []
         self._drawn_at = float("-inf")
         self._timer: Timer | None = None
@@ -105,10 +111,13 @@ class CandleChart(Widget, can_focus=True):
         """
         switched = pair != self._pair
         if switched:
-            self._back, self._cursor, self._scale = 0, None, None
+            self._reset()
+        forming = bool(self._bars) and self._bars[-1].forming
+        news = switched or forming or history is not self._history
         self._history, self._pair, self._now = history, pair, now
         self._levels = tuple(Level(*level) for level in levels)
-        self._rebuild()
+        if news:
+            self._rebuild()
         if switched:
             self._redraw()
         else:
@@ -129,11 +138,12 @@ class CandleChart(Widget, can_focus=True):
     def action_zoom(self, by: int) -> None:
         """Make bars wider or narrower."""
         self._zoom = min(len(ZOOMS) - 1, max(0, self._zoom + by))
+        self._scale = None
         self._redraw()
 
     def action_pan(self, direction: int) -> None:
         """Move the view by an eighth of its bars, positive = earlier."""
-        self._move_view(direction * max(1, self._shown() // 8))
+        self._move_view(direction * max(1, self._shown // 8))
 
     def action_oldest(self) -> None:
         """Jump to the oldest candles."""
@@ -152,7 +162,7 @@ class CandleChart(Widget, can_focus=True):
         last = len(self._bars) - 1
         index = last - self._back if index is None else min(last, max(0, index + by))
         self._cursor = self._bars[index].time
-        oldest_shown = len(self._bars) - self._back - self._shown()
+        oldest_shown = len(self._bars) - self._back - self._shown
         if index < oldest_shown:
             self._back += oldest_shown - index
         self._back = min(self._back, last - index)
@@ -169,7 +179,7 @@ class CandleChart(Widget, can_focus=True):
             return
         choices = periods(self._base)
         self._period = choices[(choices.index(self._period) + 1) % len(choices)]
-        self._back, self._cursor, self._scale = 0, None, None
+        self._reset()
         self._rebuild()
         self._redraw()
 
@@ -179,13 +189,9 @@ class CandleChart(Widget, can_focus=True):
         self._redraw()
 
     def _move_view(self, by: int) -> None:
-        furthest = max(0, len(self._bars) - self._shown())
+        furthest = max(0, len(self._bars) - max(1, self._shown))
         self._back = min(furthest, max(0, self._back + by))
         self._redraw()
-
-    def _shown(self) -> int:
-        columns = self.size.width - 10
-        return min(len(self._bars), len(picture.visible(self._bars, self._view(), columns)))
 
     def _cursor_index(self) -> int | None:
         return next((i for i, bar in enumerate(self._bars) if bar.time == self._cursor), None)
@@ -200,9 +206,15 @@ class CandleChart(Widget, can_focus=True):
             self._period = self._period if self._period in periods(base) else base
         before = self._bars[-1].time if self._bars else None
         self._bars = make_bars(self._history, self._base, self._period, self._now)
-        if self._back and before is not None:
-            self._back += sum(bar.time > before for bar in self._bars)
-            self._back = min(self._back, max(0, len(self._bars) - 1))
+        new = sum(bar.time > before for bar in self._bars) if before is not None else 0
+        if self._back:
+            self._back = min(self._back + new, max(0, len(self._bars) - 1))
+        elif new:
+            self._ahead = self._ahead - new if self._ahead >= new else _AHEAD
+
+    def _reset(self) -> None:
+        """Forget what belongs to another pair or timeframe."""
+        self._back, self._ahead, self._cursor, self._scale, self._bars = 0, _AHEAD, None, None, ()
 
     def _view(self) -> picture.View:
         return picture.View(
@@ -211,17 +223,18 @@ class CandleChart(Widget, can_focus=True):
             base=self._base,
             zoom=self._zoom,
             back=self._back,
+            ahead=0 if self._back else self._ahead,
             cursor=self._cursor,
             hollow=self._is_hollow(),
             note=self._note(),
         )
 
     def _is_hollow(self) -> bool:
-        return self.app.no_color if self._hollow is None else self._hollow
+        plain = self.app.no_color or self._is_ascii()
+        return plain if self._hollow is None else self._hollow
 
-    def _glyphs(self) -> glyphs.Glyphs:
-        plain = look_of(self.app).glyphs == ASCII if self._ascii is None else self._ascii
-        return glyphs.ASCII if plain else glyphs.UNICODE
+    def _is_ascii(self) -> bool:
+        return look_of(self.app).glyphs == ASCII if self._ascii is None else self._ascii
 
     def _note(self) -> str:
         """Return the warning that the newest closed candle is older than two periods."""
@@ -242,38 +255,42 @@ class CandleChart(Widget, can_focus=True):
             self._timer = self.set_timer(wait, self._redraw)
 
     def _redraw(self) -> None:
-        """Draw, and send only the rows that differ from what is on the screen."""
+        """Draw, and send only the cells that differ from what is on the screen."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if not self.is_mounted or not self.size:
+        if not self.is_mounted or not self.size or not self.is_on_screen:
             return
-        strips = self._draw()
-        if len(strips) != len(self._strips):
-            self._strips = strips
-            self.refresh()
+        look, style = look_of(self.app), self.rich_style
+        before, canvas = self._canvas, self._draw()
+        same_colours = (look, style) == self._colours
+        if before is None or not same_colours or before.size != canvas.size:
+            changed = [Region(0, 0, *canvas.size)]
         else:
-            changed = [y for y, strip in enumerate(strips) if strip != self._strips[y]]
-            if not changed:
-                return
-            self._strips = strips
-            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+            changed = [Region(x, y, last - x + 1, 1) for y, x, last in canvas.changes(before)]
+        if not changed:
+            return
+        self._canvas, self._colours = canvas, (look, style)
+        self._strips = [self._strip(canvas, y) for y in range(canvas.height)]
+        self.refresh(*changed)
         self._drawn_at = time.monotonic()
 
-    def _draw(self) -> list[Strip]:
-        canvas, self._scale = picture.draw(
+    def _draw(self) -> Canvas:
+        canvas, self._scale, self._shown = picture.draw(
             self._bars,
             self._levels,
             self._view(),
             (self.size.width, self.size.height),
             self._scale,
-            self._glyphs(),
+            glyphs.ASCII if self._is_ascii() else glyphs.UNICODE,
         )
-        return [self._strip(canvas, y) for y in range(canvas.height)]
+        return canvas
 
     def _strip(self, canvas: Canvas, y: int) -> Strip:
-        look, base = look_of(self.app), self.rich_style
-        segments = [Segment(text, base + role_style(look, role)) for text, role in canvas.runs(y)]
+        look, base = self._colours
+        segments = [
+            Segment(text, base + role_style(look, role)) for text, role in canvas.runs(y, PAINTED)
+        ]
         return Strip(segments, canvas.width)
 
     def render_line(self, y: int) -> Strip:

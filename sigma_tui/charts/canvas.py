@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 
 
@@ -18,6 +18,11 @@ class Canvas:
         self.height = height
         self._glyphs = [[" "] * width for _ in range(height)]
         self._roles = [[""] * width for _ in range(height)]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return columns and rows."""
+        return self.width, self.height
 
     def put(self, x: int, y: int, glyph: str, role: str) -> None:
         """Set one cell."""
@@ -47,11 +52,33 @@ class Canvas:
         """Return a cell's role, "" where nothing was drawn."""
         return self._roles[y][x] if 0 <= x < self.width and 0 <= y < self.height else ""
 
-    def runs(self, y: int) -> Iterator[tuple[str, str]]:
-        """Yield one row as (text, role), neighbours of one role joined."""
-        cells = zip(self._glyphs[y], self._roles[y], strict=True)
+    def runs(self, y: int, painted: Container[str] = ()) -> Iterator[tuple[str, str]]:
+        """Yield one row as (text, role), neighbours of one role joined.
+
+        A blank joins what stands before it, which saves a change of colour, unless that role
+        is one of ``painted`` (or ``a/b``): those colour the cell behind the glyph.
+        """
+        roles = list(self._roles[y])
+        for x in range(1, self.width):
+            before = roles[x - 1]
+            if not roles[x] and before not in painted and "/" not in before:
+                roles[x] = before
+        cells = zip(self._glyphs[y], roles, strict=True)
         for role, group in groupby(cells, key=lambda cell: cell[1]):
             yield "".join(glyph for glyph, _ in group), role
+
+    def changes(self, before: Canvas) -> Iterator[tuple[int, int, int]]:
+        """Yield (y, first x, last x) of each row that differs from a canvas of the same size."""
+        for y in range(self.height):
+            if (self._glyphs[y], self._roles[y]) == (before._glyphs[y], before._roles[y]):
+                continue
+            differ = [
+                x
+                for x in range(self.width)
+                if self._glyphs[y][x] != before._glyphs[y][x]
+                or self._roles[y][x] != before._roles[y][x]
+            ]
+            yield y, differ[0], differ[-1]
 
     def as_text(self) -> str:
         """Return the picture as plain text, rows without trailing blanks."""

@@ -34,6 +34,8 @@ _ROLES: Mapping[str, str] = {  # role of a cell -> role of the look, with attrib
     "last": "reverse strong",
 }
 
+PAINTED = frozenset(role for role, look in _ROLES.items() if "reverse" in look)
+
 
 def look_of(app: App[object]) -> Look:
     """Return the app's palette and glyphs; plain terminal colours where it has none."""

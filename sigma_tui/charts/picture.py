@@ -36,7 +36,8 @@ _VOLUME_FROM = 14  # rows of chart from which volume fits below
 class View(NamedTuple):
     """What the operator looks at.
 
-    ``back`` is how many bars the view ends before the newest; ``cursor`` a bar's open time, or
+    ``back`` is how many bars the view ends before the newest, ``ahead`` how many fit after it
+    (so that the picture need not move with every candle); ``cursor`` a bar's open time, or
     None; ``period`` and ``base`` in ms; ``note`` is a warning such as "STALE 12 min".
     """
 
@@ -45,15 +46,25 @@ class View(NamedTuple):
     base: int
     zoom: int = 1
     back: int = 0
+    ahead: int = 0
     cursor: int | None = None
     hollow: bool = False
     note: str = ""
 
 
+class Drawing(NamedTuple):
+    """A drawn chart, the scale it used and how many bars it shows."""
+
+    canvas: Canvas
+    scale: Range | None
+    shown: int
+
+
 def visible(bars: Sequence[Bar], view: View, columns: int) -> Sequence[Bar]:
     """Return the bars in view for a plot of this many columns."""
-    end = len(bars) - view.back
-    return bars[max(0, end - capacity(columns, ZOOMS[view.zoom])) : end]
+    end = max(1, len(bars) - view.back)
+    room = max(1, capacity(columns, ZOOMS[view.zoom]) - view.ahead)
+    return bars[max(0, end - room) : end]
 
 
 def draw(
@@ -63,17 +74,17 @@ def draw(
     size: tuple[int, int],
     scale: Range | None,
     glyphs: Glyphs,
-) -> tuple[Canvas, Range | None]:
-    """Draw the chart into ``size`` (columns, rows); return it with the scale it used.
+) -> Drawing:
+    """Draw the chart into ``size`` (columns, rows).
 
-    Pass that scale back in next time: it stays while the data fit.
+    Pass the scale of the last drawing in: it stays while the data fit.
     """
     width, height = size
     canvas = Canvas(width, height)
     sentence = _sentence(bars, size)
     if sentence:
         canvas.text(max(0, (width - len(sentence)) // 2), height // 2, sentence[:width], "muted")
-        return canvas, scale
+        return Drawing(canvas, scale, 0)
     plot = _fit(bars, levels, view, size, scale, glyphs)
     volume = max(2, height // 8) if height >= _VOLUME_FROM else 0
     cursor = next((i for i, bar in enumerate(plot.bars) if bar.time == view.cursor), None)
@@ -90,12 +101,12 @@ def draw(
     draw_price_axis(canvas, plot, place_labels(plot, bars[-1].close, levels))
     draw_time_axis(canvas, plot, height - 1, view.period, cursor)
     _draw_reading(canvas, plot, view, cursor)
-    return canvas, plot.scale
+    return Drawing(canvas, plot.scale, len(plot.bars))
 
 
 def _sentence(bars: Sequence[Bar], size: tuple[int, int]) -> str:
     if size[0] < LEAST_WIDTH or size[1] < LEAST_HEIGHT:
-        return "chart needs more room"
+        return "too small"
     return "" if bars else "waiting for candles"
 
 
@@ -117,7 +128,9 @@ def _fit(
         low, high = min(bar.low for bar in shown), max(bar.high for bar in shown)
         fitted = sticky_range(scale, *with_levels(low, high, (level.price for level in levels)))
         columns = width - axis_width(fitted, levels)
-    return Plot(shown, fitted, columns, 1, height - 2 - volume, zoom, glyphs, view.hollow)
+    return Plot(
+        shown, fitted, columns, 1, height - 2 - volume, zoom, glyphs, view.hollow, view.ahead
+    )
 
 
 def _draw_reading(canvas: Canvas, plot: Plot, view: View, cursor: int | None) -> None:

@@ -42,8 +42,7 @@ ZOOMS = (Zoom(1, 0), Zoom(1, 1), Zoom(3, 1), Zoom(5, 1), Zoom(7, 1))
 class Plot(NamedTuple):
     """Where the bars go: the plot's size in cells, its columns and its price scale.
 
-    ``bars`` are the visible ones; the newest of them stands ``margin`` columns before the
-    right edge.
+    ``bars`` are the visible ones; ``ahead`` is how many more would fit to their right.
     """
 
     bars: Sequence[Bar]
@@ -54,10 +53,12 @@ class Plot(NamedTuple):
     zoom: Zoom
     glyphs: Glyphs
     hollow: bool
+    ahead: int = 0
 
     def left(self, index: int) -> int:
         """Return the first column of a bar's body."""
-        return self.width - 1 - self.zoom.body - (len(self.bars) - 1 - index) * self.zoom.step
+        to_the_right = len(self.bars) - 1 - index + self.ahead
+        return self.width - 1 - self.zoom.body - to_the_right * self.zoom.step
 
     def centre(self, index: int) -> int:
         """Return the column of a bar's wick."""
@@ -157,7 +158,7 @@ def draw_line(
     """
     if not plot.bars:
         return
-    for x in range(max(0, plot.left(0)), plot.width - 1):
+    for x in range(max(0, plot.left(0)), plot.centre(len(plot.bars) - 1) + 1):
         price = _between(plot, x, value)
         if price is None or (dashed and x % 3 == 2):
             continue
@@ -214,4 +215,4 @@ def draw_volume(canvas: Canvas, plot: Plot, top: int, height: int) -> None:
             if part > 0:
                 for x in range(plot.left(index), plot.left(index) + plot.zoom.body):
                     canvas.put(x, top + row, eighths[part - 1], role)
-    canvas.text(plot.width + 1, top, format_amount(largest), "muted")
+    canvas.text(plot.width + 1, top, f"vol {format_amount(largest)}", "muted")

@@ -173,7 +173,7 @@ class ExplainView(Widget, can_focus=True):
         """Draw unless the same decision is on the screen in the same way already."""
         if not self.is_mounted or not self.size:
             return
-        look, width = look_of(self.app), max(40, self.size.width - 3)
+        look, width = look_of(self.app), max(40, self.size.width - 4)
         decisions = self._of_pair()
         index = self._index(decisions) if decisions else 0
         position = (index + 1, len(decisions))
@@ -192,14 +192,14 @@ class ExplainView(Widget, can_focus=True):
         self._put(head, self._body(decision, passed, width))
 
     def _body(self, decision: Decision, passed: tuple[Gate, ...], width: int) -> list[Text]:
-        look, limits = look_of(self.app), self._limits
-        if width < TWO_COLUMNS_FROM - 3:
-            trace = trace_lines(look, decision, passed, width, self._every_input)
-            return _stack(trace, *_sections(look, decision, limits, width))
+        look, limits, every = look_of(self.app), self._limits, self._every_input
+        if width < TWO_COLUMNS_FROM - 4:
+            trace = trace_lines(look, decision, passed, width, every)
+            return _stack(trace, *_sections(look, decision, limits, width, every))
         left = min(96, width - 4 - max(50, int(width * 0.44)))
         right = min(90, width - 4 - left)
-        trace = trace_lines(look, decision, passed, left, self._every_input)
-        return columns(trace, _stack(*_sections(look, decision, limits, right)), left, look)
+        trace = trace_lines(look, decision, passed, left, every)
+        return columns(trace, _stack(*_sections(look, decision, limits, right, every)), left, look)
 
     def _put(self, head: list[Text], body: list[Text]) -> None:
         newline = Text("\n")
@@ -208,11 +208,11 @@ class ExplainView(Widget, can_focus=True):
 
 
 def _sections(
-    look: Look, decision: Decision, limits: RiskLimits, width: int
+    look: Look, decision: Decision, limits: RiskLimits, width: int, every_input: bool
 ) -> tuple[list[Text], ...]:
     return (
         v1_lines(look, decision.v1, width),
-        v2_lines(look, decision.v2, width),
+        v2_lines(look, decision.v2, width, every_input),
         plan_lines(look, decision.plan, width),
         sizing_lines(look, decision, limits, width),
     )

@@ -19,7 +19,7 @@ def wrap(text: str, width: int) -> list[str]:
 def hanging(look: Look, head: Text, text: str, width: int, role: str) -> list[Text]:
     """Return a head followed by text that wraps beside it, or below it where that is narrow."""
     room = width - head.cell_len
-    if room < 24:
+    if room < min(24, len(text)):
         return [head, *indented(look, text, width, role, 2)]
     first, *rest = wrap(text, room)
     blank = " " * head.cell_len
@@ -51,9 +51,9 @@ def rung(
     """Return one step of a calculation: sign, name, value flush right, and what it means."""
     head = look.say(
         (f"{sign} ", "accent"), (f"{name:<15}", "muted" if role == "text" else role),
-        (f"{value:>13}", role), "  ",
+        (f"{value:>12}", role), "  ",
     )  # fmt: skip
-    return hanging(look, head, note, width, "faint") if note else [head]
+    return hanging(look, head, note, width, "muted") if note else [head]
 
 
 def columns(left: Sequence[Text], right: Sequence[Text], width: int, look: Look) -> list[Text]:

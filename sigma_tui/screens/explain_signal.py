@@ -9,9 +9,9 @@ from rich.text import Text
 from engine.model.decision import V1Result, V2Result
 from engine.model.signal import RuleVote
 from sigma_tui.look import Look
-from sigma_tui.screens.explain_lines import hanging, heading, rung, words
+from sigma_tui.screens.explain_lines import hanging, heading, indented, number, rung, words
 
-_WIDE = 52  # width from which the bars have twice the cells
+_WIDE = 56  # width from which the bars have twice the cells
 
 
 def v1_lines(look: Look, v1: V1Result | None, width: int) -> list[Text]:
@@ -22,10 +22,10 @@ def v1_lines(look: Look, v1: V1Result | None, width: int) -> list[Text]:
 
     action = v1.action.value.replace("_", " ")
     lines = heading(look, "V1 SCORE", f"{v1.score:+.3f} {look.glyphs.to} {action}", width)
-    half = 8 if width >= _WIDE else 5
-    bar_width = 2 * half + 1
-    titles = f"{'':14} {'short  long':^{bar_width}}   score  weight     adds"
-    lines.append(look.say((titles[:width], "faint")))
+    half = 9 if width >= _WIDE else 6
+    bar_width = 2 * half
+    titles = f"{'':15}{'short  long':^{bar_width}}{'score':>7}{'weight':>8}{'adds':>8}"
+    lines.append(look.say((titles, "faint")))
     for name, score, weight in zip(CATEGORIES, v1.categories, v1.weights, strict=True):
         line = look.say((f"{words(name):<14} ", "text"))
         line.append_text(look.score_bar(score, half))
@@ -44,8 +44,11 @@ def v1_lines(look: Look, v1: V1Result | None, width: int) -> list[Text]:
     return lines + rung(look, "=", "score", f"{v1.score:+.3f}", note, width, "strong")
 
 
-def v2_lines(look: Look, v2: V2Result | None, width: int) -> list[Text]:
-    """Return every rule with its vote relative to V1's side, heaviest first in each group."""
+def v2_lines(look: Look, v2: V2Result | None, width: int, sentences: bool) -> list[Text]:
+    """Return every rule with its vote relative to V1's side, heaviest first in each group.
+
+    ``sentences`` adds each rule's own words.
+    """
     if v2 is None:
         return [
             *heading(look, "V2 RULES", "", width),
@@ -62,16 +65,24 @@ def v2_lines(look: Look, v2: V2Result | None, width: int) -> list[Text]:
         ("against", "loss", v2.conflicting),
         ("neutral", "muted", v2.neutral),
     )
+    titles = f"{'':10}{'rule':<17}{'value':>9} {'votes':<7}{'weight':>6}"
+    lines.append(look.say((titles, "faint")))
     for word, role, votes in groups:
         for vote in votes:
-            lines += _rule_lines(look, word, role, vote, width)
+            lines += _rule_lines(look, word, role, vote, width, sentences)
     return lines
 
 
-def _rule_lines(look: Look, word: str, role: str, vote: RuleVote, width: int) -> list[Text]:
+def _rule_lines(
+    look: Look, word: str, role: str, vote: RuleVote, width: int, sentences: bool
+) -> list[Text]:
     sign = {"for": "+", "against": look.glyphs.minus, "neutral": look.glyphs.flat}[word]
-    head = look.say(
+    quiet = word == "neutral"
+    line = look.say(
         (f"{sign} {word:<8}", role),
-        (f"{words(vote.rule):<17}", "text" if word != "neutral" else "muted"),
+        (f"{words(vote.rule):<17}", "muted" if quiet else "text"),
+        (f"{number(vote.value):>9}", "muted" if quiet else "text"),
+        (f" {vote.vote.value:<7}", role),
+        (f"{vote.weight:>6.1f}", "faint" if quiet else "muted"),
     )
-    return hanging(look, head, vote.sentence, width, "muted" if word != "neutral" else "faint")
+    return [line, *(indented(look, vote.sentence, width, "muted", 10) if sentences else [])]

@@ -30,10 +30,10 @@ def plan_lines(look: Look, plan: Plan | None, width: int) -> list[Text]:
         note = f"{away}, {multiple:+.1f} R" if multiple is not None else ""
         role = {"target": "gain", "stop": "warn"}.get(name, "strong")
         lines += rung(look, " ", name, figures.price(price), note, width, role)
-    lines += rung(look, " ", "1 R", figures.price(risk), "per unit of base currency", width)
+    lines += rung(look, " ", "1 R", figures.price(risk), "per unit", width)
     lines += rung(
         look, " ", "costs", f"{plan.cost_share_of_r:.0%} of R",
-        f"{figures.percent(plan.cost_fraction, 2)} of notional: fees, slippage, funding", width,
+        f"{figures.percent(plan.cost_fraction, 2)} of notional", width,
     )  # fmt: skip
     lines += rung(look, " ", "net reward/risk", f"{plan.net_reward_risk:.2f}", "after costs", width)
     return lines + _chance(look, plan, width)
@@ -41,10 +41,10 @@ def plan_lines(look: Look, plan: Plan | None, width: int) -> list[Text]:
 
 def _chance(look: Look, plan: Plan, width: int) -> list[Text]:
     if plan.target_first_error <= 0.0:
-        return rung(look, " ", "target first", "-", "not simulated: stopped before", width)
+        return rung(look, " ", "target first", "-", "not simulated", width)
     half = 1.96 * plan.target_first_error
     low, high = max(0.0, plan.target_first - half), min(1.0, plan.target_first + half)
-    note = f"of simulated paths, 95 % interval {low:.0%} to {high:.0%}"
+    note = f"95 %: {low:.0%} to {high:.0%}"
     return rung(look, " ", "target first", f"{plan.target_first:.0%}", note, width)
 
 
@@ -69,7 +69,7 @@ def sizing_lines(look: Look, decision: Decision, limits: RiskLimits, width: int)
         * size.degradation_factor * size.breaker_factor
     )  # fmt: skip
     capped = size.risk_fraction < wanted * (1 - 1e-9)
-    note = f"{figures.percent(wanted, 2)} is held to the cap" if capped else ""
+    note = f"{figures.percent(wanted, 2)} capped" if capped else ""
     lines += rung(
         look, "=", "risk fraction", figures.percent(size.risk_fraction, 3), note, width, "strong"
     )
@@ -79,7 +79,7 @@ def sizing_lines(look: Look, decision: Decision, limits: RiskLimits, width: int)
         "strong",
     )  # fmt: skip
     lines += rung(look, "/", "stop distance", figures.price(size.stop_distance), "", width)
-    lines += rung(look, "=", "quantity", f"{size.quantity:f}", "rounded down to the step", width)
+    lines += rung(look, "=", "quantity", f"{size.quantity:f}", "rounded down", width)
     if size.reason:
         lines += indented(look, size.reason, width, "loss", 2)
     return lines + _limit_rungs(look, decision, width)
@@ -90,16 +90,16 @@ def _base_rungs(look: Look, size: Sizing, limits: RiskLimits, width: int) -> lis
     base = figures.percent(size.base_fraction, 3)
     if size.method is not SizingMethod.EMPIRICAL_KELLY or size.kelly is None:
         note = {
-            SizingMethod.EXPLORATION: "fixed while the record is short",
-            SizingMethod.SHADOW_REENTRY: "re-opened by the shadow trades",
-            SizingMethod.NO_EDGE: "no proven edge: no size",
+            SizingMethod.EXPLORATION: "fixed, short record",
+            SizingMethod.SHADOW_REENTRY: "by shadow trades",
+            SizingMethod.NO_EDGE: "no proven edge",
         }.get(size.method, "")
         return rung(look, " ", "base risk", base, note, width)
     times = look.glyphs.times
     share = min(1.0, size.trades / _FULL_KELLY_TRADES)
     product = size.kelly * limits.kelly_fraction * share
     capped = size.base_fraction < product * (1 - 1e-9)
-    note = f"{figures.percent(product, 2)} is held to the cap" if capped else ""
+    note = f"{figures.percent(product, 2)} capped" if capped else ""
     counted = f"{min(size.trades, _FULL_KELLY_TRADES)} of {_FULL_KELLY_TRADES} trades"
     return [
         *rung(look, " ", "Kelly", f"{size.kelly:.3f}", "", width),
@@ -123,11 +123,11 @@ def _limit_rungs(look: Look, decision: Decision, width: int) -> list[Text]:
 def limit_lines(look: Look, portfolio: PortfolioCheck, width: int) -> list[Text]:
     """Return every portfolio limit as a bar: used now, after this trade, allowed."""
     lines = []
-    bar_width = 10 if width < 52 else 14
+    bar_width = 8 if width < 60 else 16
     for check in portfolio.checks:
         share = check.after / check.limit if check.limit > 0 else 1.0
         role = "info" if share <= 0.8 else "warn" if share <= 1.0 else "loss"
-        line = look.say(f"  {check.name:<15.15} ")
+        line = look.say(f"  {check.name:<17.17} ")
         line.append_text(look.bar(share, bar_width, role))
         counted = check.limit >= 1 and float(check.limit).is_integer()
         used, after, limit = (
@@ -135,6 +135,6 @@ def limit_lines(look: Look, portfolio: PortfolioCheck, width: int) -> list[Text]
             for value in (check.used, check.after, check.limit)
         )
         to = look.glyphs.to
-        line.append_text(look.say((f" {used} {to} {after} of {limit}", "muted")))
+        line.append_text(look.say((f" {used}{to}{after} of {limit}", "muted")))
         lines.append(line)
     return lines

@@ -13,10 +13,9 @@ from sigma_tui.look import REGIME_NAMES, Look
 from sigma_tui.screens.explain_lines import hanging, heading, indented, value_text, words, wrap
 
 _ROLES = {Verdict.PASS: "gain", Verdict.REDUCE: "warn", Verdict.BLOCK: "bold loss"}
-_ELSEWHERE = {  # inputs shown in a section of their own
-    "v1": ("categories", "weights"),
-    "v2": ("supporting", "conflicting", "neutral"),
-}
+# What has a section of its own is not said twice; the time stands in the head.
+_ELSEWHERE = frozenset({"scanner", "v1", "v2", "costs", "expectancy", "sizing", "execution"})
+_NESTED = frozenset({"categories", "weights", "supporting", "conflicting", "neutral"})
 _BRIEF_LINES = 2
 
 
@@ -62,17 +61,17 @@ def header_lines(
     where = f"decision {place} of {total}"
     where += ", newest" if back == 0 else f", {back} back"
     state = decision.regime
-    parts: list[tuple[str, str]] = [
-        (decision.pair.base, "bold strong"),
-        (f"  {moment:%d %b %H:%M} UTC", "text"),
-        (f"  {REGIME_NAMES[state.regime]} {state.confidence:.2f}", "info"),
-        (f"  {where}", "muted" if back == 0 else "bold accent"),
-    ]
-    line = look.say(*parts)
-    keys = _keys(look)
-    if line.cell_len + len(keys) + 3 <= width:
-        line.append(" " * (width - line.cell_len - len(keys)))
-        line.append(keys, look.style("faint"))
+    line = look.say((decision.pair.base, "bold strong"))
+    for text, role in (  # the most important first; what does not fit is left out whole
+        (f"{moment:%d %b %H:%M} UTC", "text"),
+        (where, "muted" if back == 0 else "bold accent"),
+        (f"{REGIME_NAMES[state.regime]} {state.confidence:.2f}", "info"),
+        (_keys(look), "faint"),
+    ):
+        room = width - line.cell_len
+        if len(text) + 2 <= room:
+            line.append(" " * (room - len(text)) if role == "faint" else "  ")
+            line.append(text, look.style(role))
     word, sentence = verdict_text(decision, gates)
     role = _action_role(look, decision)
     head = look.say((f" {word} ", f"bold reverse {role}"), " ")
@@ -120,19 +119,14 @@ def _gate_lines(look: Look, gate: Gate, width: int, every_input: bool) -> list[T
     sentence_role = "text" if gate.verdict is Verdict.PASS else role.removeprefix("bold ")
     lines = hanging(look, head, gate.detail, width, sentence_role)
     indent = head.cell_len if width - head.cell_len >= 24 else 2
-    inputs = _inputs(gate)
-    if every_input:
-        return lines + (indented(look, inputs, width, "muted", indent) if inputs else [])
-    return lines + _brief(look, inputs, width, indent)
-
-
-def _inputs(gate: Gate) -> str:
-    shown = [
+    inputs = "; ".join(
         f"{words(name)} {value_text(value)}"
         for name, value in gate.inputs.items()
-        if name not in _ELSEWHERE.get(gate.name, ())
-    ]
-    return " · ".join(shown)
+        if name not in _NESTED and (every_input or name != "time")
+    )
+    if every_input:
+        return lines + (indented(look, inputs, width, "muted", indent) if inputs else [])
+    return lines + ([] if gate.name in _ELSEWHERE else _brief(look, inputs, width, indent))
 
 
 def _brief(look: Look, inputs: str, width: int, indent: int) -> list[Text]:
@@ -141,5 +135,5 @@ def _brief(look: Look, inputs: str, width: int, indent: int) -> list[Text]:
     lines = wrap(inputs, width - indent)
     shown = lines[:_BRIEF_LINES]
     if len(lines) > len(shown):
-        shown[-1] = shown[-1][: width - indent - 2].rstrip(" ·") + " " + look.glyphs.ellipsis
-    return [look.say(" " * indent, (line, "faint")) for line in shown]
+        shown[-1] = shown[-1][: width - indent - 2].rstrip(" ;") + " " + look.glyphs.ellipsis
+    return [look.say(" " * indent, (line, "muted")) for line in shown]

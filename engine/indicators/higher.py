@@ -44,7 +44,7 @@ class HigherTimeframe:
 
     def _close(self, close: float) -> None:
         if self._fast is not None and self._slow is not None:
-            self.trend = _trend(close, self._fast.update(close), self._slow.update(close))
+            self.trend = trend_of(close, self._fast.update(close), self._slow.update(close))
             return
         self._closes.append(close)
         if len(self._closes) == WARMUP:
@@ -52,10 +52,11 @@ class HigherTimeframe:
             self._closes.clear()
             self._fast = stream.EMA(closes, timeperiod=20)
             self._slow = stream.EMA(closes, timeperiod=50)
-            self.trend = _trend(close, self._fast.value, self._slow.value)
+            self.trend = trend_of(close, self._fast.value, self._slow.value)
 
 
-def _trend(close: float, fast: float, slow: float) -> int:
+def trend_of(close: float, fast: float, slow: float) -> int:
+    """Return the trend that close and two averages tell: -1, 0 or +1."""
     margin = _SAME * slow
     if close > slow + margin and fast > slow + margin:
         return 1

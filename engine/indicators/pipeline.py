@@ -26,10 +26,10 @@ MEDIAN_WINDOW = 501  # volatilities; odd, so that one of them is the median
 MAX_GAP = 12  # missing candles in a row that the streams may bridge
 HIGHER_MULTIPLES = (3, 12)  # 15m and 1h on the default timeframe of 5m
 
-_FLAT = 1e-7  # relative sigma of 20 closes below which the price is constant
+FLAT = 1e-7  # relative sigma of 20 closes below which the price is constant
 _SAME = 1e-12  # relative distance of an average from a constant price that is rounding
-_HUGE = 1e30  # no price or volume reaches this
-_LEAP = 100.0  # no price moves by this factor in one candle
+HUGE = 1e30  # no price or volume reaches this
+LEAP = 100.0  # no price moves by this factor in one candle
 _STOCH_CANDLES, _STOCH_ECHO, _MFI_CANDLES = 14, 4, 14
 
 
@@ -119,9 +119,9 @@ class IndicatorPipeline:
             time == self._due
             and low <= open_ <= high
             and low <= close <= high
-            and previous < low * _LEAP
-            and high < previous * _LEAP
-            and 0.0 <= volume < _HUGE
+            and previous < low * LEAP
+            and high < previous * LEAP
+            and 0.0 <= volume < HUGE
             and type(close) is float
         ):
             candle = Candle(int(time), *map(float, candle[1:]))  # no numpy scalar gets in
@@ -192,7 +192,7 @@ class IndicatorPipeline:
             stoch_k = stoch_d = 50.0
         if self._idle >= _MFI_CANDLES:
             mfi = 50.0
-        if width > 4.0 * _FLAT:
+        if width > 4.0 * FLAT:
             z_score = 4.0 * (close - middle) / (upper - lower)
             bb_width_ratio = width / mean_width
         else:
@@ -268,17 +268,17 @@ class IndicatorPipeline:
         """Return why a candle cannot be taken, or an empty string."""
         time, open_, high, low, close, volume = candle
         if not (
-            0.0 < low <= high < _HUGE
-            and 0.0 < open_ < _HUGE
-            and 0.0 < close < _HUGE
-            and 0.0 <= volume < _HUGE
+            0.0 < low <= high < HUGE
+            and 0.0 < open_ < HUGE
+            and 0.0 < close < HUGE
+            and 0.0 <= volume < HUGE
         ):
             return "candle left out: not finite, not positive or high below low"
         if not self.candles:
             return ""
         if time < self._due:
             return "candle left out: not later than the one before"
-        leap = high >= self._close * _LEAP or self._close >= low * _LEAP
+        leap = high >= self._close * LEAP or self._close >= low * LEAP
         if leap and self._missing(time) <= MAX_GAP:
             return "candle left out: the price moved a hundredfold"
         return ""

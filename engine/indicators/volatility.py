@@ -12,7 +12,14 @@ from engine.model.market import YEAR_MS
 
 CANDLES = 20
 _BODY = 2.0 * log(2.0) - 1.0
-_DEAD = 1e-14  # variance of a candle below which it is rounding
+DEAD = 1e-14  # variance of a candle below which it is rounding
+
+
+def garman_klass_term(open_: float, high: float, low: float, close: float) -> float:
+    """Return one candle's variance of log price (Garman and Klass 1980, without drift)."""
+    reach = log(high / low)
+    body = log(close / open_)
+    return 0.5 * reach * reach - _BODY * body * body
 
 
 class GarmanKlass:
@@ -32,9 +39,7 @@ class GarmanKlass:
 
     def push(self, open_: float, high: float, low: float, close: float) -> tuple[float, float]:
         """Add a candle; return (volatility, its median), both 0 before the 20th candle."""
-        reach = log(high / low)
-        body = log(close / open_)
-        term = 0.5 * reach * reach - _BODY * body * body
+        term = garman_klass_term(open_, high, low, close)
         if self._mean is not None:
             variance = self._mean.update(term)
         else:
@@ -43,5 +48,5 @@ class GarmanKlass:
                 return 0.0, 0.0
             self._mean = stream.SMA(np.array(self._terms), timeperiod=CANDLES)
             variance = self._mean.value
-        volatility = sqrt(variance * self._per_year) if variance > _DEAD else 0.0
+        volatility = sqrt(variance * self._per_year) if variance > DEAD else 0.0
         return volatility, self._median.push(volatility)

@@ -14,7 +14,7 @@ from engine.protection.breaker import CircuitBreaker
 from engine.protection.watch import Watch
 from engine.risk.limits import RiskLimits
 from engine.risk.track_record import TrackRecord
-from engine.scanner import Scanner
+from engine.scanner import Pipeline, Scanner
 from engine.strategy import Strategy
 from engine.trader import Trader
 from engine.venues.instruments import simulated_instruments
@@ -46,11 +46,12 @@ def assemble(
     breaker: CircuitBreaker | None = None,
     record: TrackRecord | None = None,
     tag: str = "",
+    pipelines: Mapping[Pair, Pipeline] | None = None,
 ) -> Trader:
     """Put a trader together on a venue; its shadow trades always run on a simulated one.
 
     ``balance`` (quote currency) is what the account starts with; ``tag`` marks client
-    order ids of this account.
+    order ids of this account. ``pipelines`` replace the indicator streams by something equal.
     """
     instruments = venue.instruments
     # Shadow trades are sized from the real equity and judged in R: their own account must
@@ -67,7 +68,7 @@ def assemble(
         OrderDesk(shadow_venue, journal, clock, None, shadow=True), journal, clock, shadow=True
     )
     trader = Trader(
-        scanner=Scanner(pairs, candle_ms, instruments),
+        scanner=Scanner(pairs, candle_ms, instruments, pipelines),
         book=book,
         shadow_book=shadow_book,
         simulated=simulated,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.decision import PairInputs
 from engine.indicators.pipeline import IndicatorPipeline
@@ -18,11 +22,21 @@ CORRELATION_PERIOD_MS = 3_600_000
 CHART_CANDLES = 400
 
 
+class Pipeline(Protocol):
+    """Turns closed candles into indicators: a stream, or a recording's batch equal to it."""
+
+    def update(self, candle: Candle) -> Indicators | None:
+        """Take one closed candle; return its indicators, None while warming up."""
+
+    def returns(self) -> NDArray[np.float64]:
+        """Return the last 500 log returns (fewer while warming up), oldest first."""
+
+
 @dataclass(slots=True)
 class PairState:
     """What is known of one pair after its last closed candle."""
 
-    pipeline: IndicatorPipeline
+    pipeline: Pipeline
     regime: RegimeState = UNKNOWN
     indicators: Indicators | None = None
     decision: Decision | None = None
@@ -36,12 +50,17 @@ class Scanner:
     """All pairs of one market. Feeding it is the only thing that changes it."""
 
     def __init__(
-        self, pairs: Sequence[Pair], candle_ms: int, instruments: Mapping[Pair, Instrument]
+        self,
+        pairs: Sequence[Pair],
+        candle_ms: int,
+        instruments: Mapping[Pair, Instrument],
+        pipelines: Mapping[Pair, Pipeline] | None = None,
     ) -> None:
+        pipelines = pipelines or {pair: IndicatorPipeline(candle_ms) for pair in pairs}
         self.pairs = tuple(pairs)
         self.candle_ms = candle_ms
         self.instruments = instruments
-        self.states = {pair: PairState(IndicatorPipeline(candle_ms)) for pair in pairs}
+        self.states = {pair: PairState(pipelines[pair]) for pair in pairs}
         self._correlation = CorrelationModel(self.pairs)
         self._correlated: int | None = None
 

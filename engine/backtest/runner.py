@@ -10,12 +10,15 @@ from decimal import Decimal
 from engine.assembly import assemble, paper_venue
 from engine.clock import MarketClock
 from engine.execution.journal import Journal
+from engine.indicators.batch import RecordedPipeline
+from engine.market.recorded import RecordedMarket
 from engine.market.source import MarketSource
 from engine.model.decision import Decision
 from engine.model.events import Event, PositionClosed
 from engine.model.market import Pair
 from engine.model.orders import ApprovedOrder, ClosedTrade, ReduceOrder
 from engine.risk.limits import RiskLimits
+from engine.scanner import Pipeline
 from engine.strategy import Strategy
 
 PROGRESS_EVERY = 500  # steps
@@ -99,6 +102,7 @@ async def run_backtest(
         balance=balance,
         journal=journal,
         clock=clock,
+        pipelines=_pipelines(market),
     )
     trader.switches.started = True
     trader.scanner.seed(market.history())
@@ -134,3 +138,10 @@ async def run_backtest(
         elapsed_s=time.perf_counter() - started,
         interrupted=interrupted,
     )
+
+
+def _pipelines(market: MarketSource) -> dict[Pair, Pipeline] | None:
+    """Return batch pipelines for a market whose every candle is known beforehand."""
+    if not isinstance(market, RecordedMarket):
+        return None
+    return {pair: RecordedPipeline(series) for pair, series in market.series.items()}

@@ -34,6 +34,7 @@ class RecordedMarket:
 
     def __init__(self, candle_set: CandleSet) -> None:
         series, detail = candle_set.series, candle_set.detail
+        self.series: Mapping[Pair, CandleSeries] = series
         self.pairs: tuple[Pair, ...] = candle_set.pairs
         self.candle_ms: int = candle_set.timeframe_ms
         self.bar_ms: int = min([self.candle_ms, *(fine.timeframe_ms for fine in detail.values())])

@@ -16,6 +16,8 @@ from engine import __version__
 from engine.assembly import assemble, paper_venue
 from engine.clock import MarketClock
 from engine.commander import Commander
+from engine.control.server import ControlServer
+from engine.control.views import Facts
 from engine.execution.journal import Journal
 from engine.health import Pulse
 from engine.home import Home, HomeLock
@@ -101,6 +103,7 @@ class Engine:
         """
         self.home.prepare()
         started = time.time()
+        self._started = int(started * 1000)
         self._lock.acquire(
             {
                 "pid": os.getpid(),
@@ -155,6 +158,8 @@ class Engine:
         self.picture.restore(await self.ledger.closed_trades(500))
         self.pulse = Pulse(self.home, self._supervisor)
         self.commander = Commander(self.trader, self.clock, self.end)
+        self.control = ControlServer(self.home.socket, facts=self._facts, command=self.command)
+        await self.control.start()
         now = self.clock.now()
         await self.ledger.begin_run(now, {"account": self.account, "version": __version__})
         for note in notes:
@@ -312,6 +317,7 @@ class Engine:
             self._show()
             self.compliance.close()
             await self.ledger.close()
+            await self.control.close()
 
     def _summary(self) -> dict[str, Any]:
         counts = self.trader.fingerprint
@@ -354,6 +360,18 @@ class Engine:
             if text is not None:
                 _log.log(_LOG_LEVEL[event.severity], text)
         self._tell(events)
+        self.control.publish(events)
+
+    def _facts(self) -> Facts:
+        trader = self.trader
+        return Facts(
+            snapshot=self.picture.build(self.pulse.view()),
+            account=trader.account,
+            positions=(*trader.book.positions.values(), *trader.shadow_book.positions.values()),
+            started=self._started,
+            pid=os.getpid(),
+            version=__version__,
+        )
 
     def _show_if_due(self) -> None:
         if time.monotonic() - self._published >= SNAPSHOT_S:

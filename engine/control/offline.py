@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from engine import __version__
+from engine.account import EquityHistory
 from engine.control import views
 from engine.ledger import queries
 from engine.ledger.reader import LedgerReader
-from engine.ledger.rows import BreakerRow, EquityPoint
+from engine.ledger.rows import BreakerRow
+from engine.model.market import Pair
 from engine.model.snapshot import WindowView
 from engine.risk.expectancy import WindowStats
 from engine.risk.limits import RiskLimits
 from engine.risk.sizing import risk_fraction
 from engine.risk.track_record import TrackRecord
 from engine.trace import iso
+from engine.venues.instruments import simulated_instruments
+from engine.venues.simulated import SimulatedVenue
 
 SHADOW_KEPT = 100
 
@@ -30,14 +35,14 @@ class Records:
         self._account = reader.account
         state = reader.fetch(queries.state(self._account, "resume"))
         self._resume: Mapping[str, Any] = state[0] if state else {}
-        points = reader.fetch(queries.equity_curve(self._account, 0))
-        self._points: list[EquityPoint] = points
+        self._real = _venue(self._resume, "venue")
+        self._shadow = _venue(self._resume, "shadow_venue")
+        self._held = asyncio.run(self._real.account()) if self._real else None
 
     @property
     def time(self) -> int:
         """Return the engine time of the newest record (ms UTC), 0 for none."""
-        newest = self._points[-1].time if self._points else 0
-        return max(newest, int(self._resume.get("clock", 0)))
+        return int(self._resume.get("clock", 0))
 
     def answer(self, name: str, options: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer to a query, None for what only a running engine knows."""
@@ -61,31 +66,36 @@ class Records:
     # Each query
 
     def _status(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        reader, account = self._reader, self._account
-        point = self._points[-1] if self._points else None
-        level = self._level()
+        level, held = self._level(), self._held
+        equity = float(held.equity) if held else None
+        history = EquityHistory()
+        history.load(self._resume.get("equity", ()))
         return {
-            "state": "shutdown" if level.level == "SHUTDOWN" else "stopped",
+            "state": "shutdown" if level["level"] == "SHUTDOWN" else "stopped",
             "detail": "no engine is running",
             "exchange": "sim",
             "mode": "paper",
             "pid": None,
             "uptime_s": None,
-            "equity": float(point.equity) if point else None,
-            "balance": float(point.balance) if point else None,
-            "day_pnl": self._day_pnl(),
-            "open_positions": len(reader.fetch(queries.open_positions(account, shadow=False))),
-            "breaker": _breaker_summary(level),
+            "equity": equity,
+            "balance": float(held.balance) if held else None,
+            "day_pnl": None if equity is None else history.day_pnl(self.time, equity),
+            "open_positions": len(self._open(shadow=False)),
+            "breaker": level,
             "last_cycle": {"time": views.instant(self.time), "duration_ms": None},
             "version": __version__,
         }
 
     def _positions(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        found = {
-            name: self._reader.fetch(queries.open_positions(self._account, shadow=shadow))
-            for name, shadow in (("positions", False), ("shadow_positions", True))
+        return {
+            "positions": self._open(shadow=False),
+            "shadow_positions": self._open(shadow=True),
         }
-        return {name: [views.position_row(p, None) for p in held] for name, held in found.items()}
+
+    def _open(self, *, shadow: bool) -> list[dict[str, Any]]:
+        venue = self._shadow if shadow else self._real
+        held = self._reader.fetch(queries.open_positions(self._account, shadow=shadow))
+        return [views.position_row(p, venue.mark_price(p.pair) if venue else None) for p in held]
 
     def _trades(self, options: Mapping[str, Any]) -> dict[str, Any]:
         shadow = bool(options.get("shadow"))
@@ -94,7 +104,7 @@ class Records:
 
     def _performance(self, options: Mapping[str, Any]) -> dict[str, Any]:
         closed = self._reader.fetch(queries.closed_trades(self._account))
-        balance = self._points[-1].balance if self._points else Decimal(0)
+        balance = self._held.balance if self._held else Decimal(0)
         now = max([self.time, *(trade.exit_time for trade in closed[-1:])])
         return views.performance_of(closed, now, int(options.get("days") or 0), balance)
 
@@ -127,12 +137,10 @@ class Records:
         return {"regimes": [newest[pair] for pair in sorted(newest)]}
 
     def _breaker(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        level = self._level()
         since = self.time - views.MINUTE_MS * int(options.get("minutes") or 5)
         events = self._reader.fetch(queries.compliance_events(self._account, 1_000))
         return {
-            **_breaker_summary(level),
-            "detail": level.detail,
+            **self._level(),
             "readings": [],
             "recent": [
                 {"time": iso(event.time), "severity": event.severity, "text": event.detail}
@@ -142,15 +150,7 @@ class Records:
         }
 
     def _balance(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        point = self._points[-1] if self._points else None
-        return {
-            "currency": "USDT",
-            "balance": f"{point.balance:f}" if point else None,
-            "equity": f"{point.equity:f}" if point else None,
-            "available": None,
-            "unrealised_pnl": f"{point.equity - point.balance:f}" if point else None,
-            "time": views.instant(point.time if point else None),
-        }
+        return {**views.balance_of(self._held), "time": views.instant(self.time)}
 
     def _notifications(self, options: Mapping[str, Any]) -> dict[str, Any]:
         limit = int(options.get("limit") or 100)
@@ -169,27 +169,34 @@ class Records:
             ]
         }
 
-    def _level(self) -> BreakerRow:
-        found = self._reader.fetch(queries.breaker(self._account))
-        return found[0] if found else BreakerRow("CLOSED", "", "", 0)
+    def _level(self) -> dict[str, Any]:
+        """Return the breaker as it was kept for a restart, else as it last moved."""
+        kept = self._resume.get("breaker")
+        if kept:
+            level, cause, since, expires = (
+                kept[name] for name in ("level", "cause", "since", "expires")
+            )
+        else:
+            rows = self._reader.fetch(queries.breaker(self._account))
+            row = rows[0] if rows else BreakerRow("CLOSED", "", "", 0)
+            level, cause, since, expires = row.level, row.cause, row.since, None
+        return {
+            "level": level,
+            "cause": cause,
+            "since": views.instant(since),
+            "expires": views.instant(expires),
+        }
 
-    def _day_pnl(self) -> float | None:
-        """Return how equity changed since the last record before the newest record's UTC day."""
-        if not self._points:
-            return None
-        newest = self._points[-1]
-        midnight = newest.time - newest.time % views.DAY_MS
-        before = [point for point in self._points if point.time <= midnight]
-        return float(newest.equity - (before[-1] if before else self._points[0]).equity)
 
-
-def _breaker_summary(level: BreakerRow) -> dict[str, Any]:
-    return {
-        "level": level.level,
-        "cause": level.cause,
-        "since": views.instant(level.since),
-        "expires": None,
-    }
+def _venue(resume: Mapping[str, Any], name: str) -> SimulatedVenue | None:
+    """Return a simulated account as it was kept for a restart, None where none was."""
+    kept = resume.get(name)
+    if not kept:
+        return None
+    instruments = simulated_instruments(Pair(pair) for pair in kept["bars"])
+    venue = SimulatedVenue(instruments, Decimal(0))
+    venue.restore(kept)
+    return venue
 
 
 def _window(stats: WindowStats) -> WindowView:

@@ -15,7 +15,7 @@ from engine.ledger.rows import SignalRow
 from engine.model.decision import Decision, Plan
 from engine.model.orders import ClosedTrade, Position
 from engine.model.signal import Action
-from engine.model.snapshot import BreakerView, PositionView, Snapshot, WindowView
+from engine.model.snapshot import BreakerView, Snapshot, WindowView
 from engine.risk.performance import by_day, drawdown_curve, equity_curve, metrics
 from engine.trace import iso
 from engine.venues.port import Account
@@ -113,7 +113,13 @@ def positions(facts: Facts, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the open positions with their mark; shadow positions apart."""
     seen = facts.snapshot
     marks = {(v.shadow, v.id): v for v in (*seen.positions, *seen.shadow_positions)}
-    rows = [(p, position_row(p, marks.get((p.shadow, p.id)))) for p in facts.positions]
+    rows = []
+    for position in facts.positions:
+        view = marks.get((position.shadow, position.id))
+        row = position_row(position, None if view is None else Decimal(repr(view.mark)))
+        row["regime_now"] = None if view is None else str(view.regime_now)
+        row["limit_minutes"] = None if view is None else view.limit_minutes
+        rows.append((position, row))
     return {
         "live": True,
         "positions": [row for position, row in rows if not position.shadow],
@@ -121,9 +127,8 @@ def positions(facts: Facts, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def position_row(position: Position, view: PositionView | None) -> dict[str, Any]:
+def position_row(position: Position, mark: Decimal | None) -> dict[str, Any]:
     """Return one position; mark and PnL are None where no price is known."""
-    mark = None if view is None else Decimal(repr(view.mark))
     row = _exact(position, ("thesis", "best_price"))
     row["thesis"] = list(position.thesis)
     row["opened"] = iso(position.opened)
@@ -131,8 +136,6 @@ def position_row(position: Position, view: PositionView | None) -> dict[str, Any
     row["notional"] = None if mark is None else f"{mark * position.quantity:f}"
     row["pnl"] = None if mark is None else f"{position.unrealised_pnl(mark):f}"
     row["r_multiple"] = None if mark is None else float(position.r_multiple(mark))
-    row["regime_now"] = None if view is None else str(view.regime_now)
-    row["limit_minutes"] = None if view is None else view.limit_minutes
     return row
 
 
@@ -288,15 +291,17 @@ def regimes(facts: Facts, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def balance(facts: Facts, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the account, exactly."""
-    held = facts.account
+    return {"live": True, **balance_of(facts.account), "time": iso(facts.snapshot.time)}
+
+
+def balance_of(held: Account | None) -> dict[str, Any]:
+    """Return an account's money as exact decimals, None where no account is known."""
     return {
-        "live": True,
         "currency": "USDT",
-        "balance": f"{held.balance:f}",
-        "equity": f"{held.equity:f}",
-        "available": f"{held.available:f}",
-        "unrealised_pnl": f"{held.equity - held.balance:f}",
-        "time": iso(facts.snapshot.time),
+        "balance": f"{held.balance:f}" if held else None,
+        "equity": f"{held.equity:f}" if held else None,
+        "available": f"{held.available:f}" if held else None,
+        "unrealised_pnl": f"{held.equity - held.balance:f}" if held else None,
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 DASH = "-"
+_NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?( %)?$")
 
 
 def json_object(value: Any) -> None:
@@ -76,7 +78,7 @@ def _cell(value: object) -> str:
 
 
 def _numeric(cell: str) -> bool:
-    return cell == DASH or cell.lstrip("+-").replace(",", "")[:1].isdigit()
+    return cell == DASH or _NUMBER.match(cell) is not None
 
 
 def _write(data: bytes) -> None:

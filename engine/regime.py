@@ -13,6 +13,7 @@ VIOLENT_RATIO = 3.0
 HIGH_VOLATILITY = 0.5
 HIGH_RATIO = 1.25  # "high volatility" below the violent threshold: this times its own median
 HOLD_CANDLES = 2
+WARM_CANDLES = 500  # fewer since a start or restart: nothing is known yet
 
 _MULTIPLIER = {
     Regime.TREND_UP: 1.3,
@@ -72,11 +73,14 @@ def risk_multiplier(regime: Regime, gk: float, adx: float) -> float:
 def advance(state: RegimeState, ind: Indicators | None, time: int) -> RegimeState:
     """Move a pair's regime by one closed candle.
 
-    A different regime is adopted only when it holds for ``HOLD_CANDLES`` closed candles; losing
-    the indicators (a warm-up restart) makes it UNKNOWN at once.
+    A different regime is adopted only when it holds for ``HOLD_CANDLES`` closed candles; a
+    warm-up restart makes it UNKNOWN at once. A candle that was left out (the indicators are
+    those of an earlier one) says nothing: it neither changes nor confirms anything.
     """
-    if ind is None:
+    if ind is None or ind.candles < WARM_CANDLES:
         return state if state.regime is Regime.UNKNOWN else UNKNOWN._replace(since=time)
+    if ind.time != time:
+        return state
     seen, confidence = classify(ind)
     if seen is state.regime:
         multiplier = risk_multiplier(seen, ind.gk, ind.adx)

@@ -1,0 +1,1 @@
+"""The assistant: a chat model that sees the snapshot and can only draft, never send."""

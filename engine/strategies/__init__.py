@@ -1,0 +1,1 @@
+"""Strategies: versions kept, compared, exchanged, drafted and tried on stored candles."""

@@ -272,7 +272,7 @@ class BreakerOverTime(RuleBasedStateMachine):
         left = self.breaker.level
         self.now += away
         self.breaker, notes = CircuitBreaker.restored(stored, self.now, clean)
-        if away >= 0:
+        if self.now >= self.latest:
             assert self.breaker.level is left
         else:
             assert self.breaker.level.rank >= left.rank  # a ceiling pin may have ended

@@ -1,0 +1,60 @@
+"""Everything one server holds, wired together, and the passing of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tests.exchange_server.account import Account
+from tests.exchange_server.clock import Clock
+from tests.exchange_server.faults import Faults
+from tests.exchange_server.instruments import Rules, listed
+from tests.exchange_server.keeper import Keeper
+from tests.exchange_server.keys import ApiKey
+from tests.exchange_server.listen_keys import ListenKeys
+from tests.exchange_server.matching import Exchange
+from tests.exchange_server.prices import Prices
+
+
+@dataclass
+class World:
+    """One exchange: prices, account, matching, faults, keys. ``balance`` in USDT."""
+
+    seed: int = 0
+    balance: Decimal = Decimal(10_000)
+    history_days: int = 12
+    clock: Clock = field(default_factory=Clock)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    rules: dict[str, Rules] = field(default_factory=listed)
+
+    def __post_init__(self) -> None:
+        default = ApiKey()
+        self.keys.setdefault(default.key, default)
+        self.faults = Faults(self.seed)
+        self.prices = Prices(self.rules, self.clock, self.seed, self.history_days)
+        account = Account(self.rules, self.prices, self.balance)
+        self.exchange = Exchange(self.rules, self.prices, self.clock, self.faults, account)
+        self.keeper = Keeper(self.exchange)
+        self.listen_keys = ListenKeys(self.clock)
+
+    @property
+    def account(self) -> Account:
+        return self.exchange.account
+
+    def set_price(self, symbol: str, price: Decimal, mark: Decimal | None = None) -> None:
+        """Trade at a price and let everything that waits for it happen."""
+        self.prices.set(symbol, price, mark)
+        self.exchange.on_price(symbol)
+        self.keeper.check_margins()
+
+    def step(self, seconds: float) -> None:
+        """Move every price by a seeded walk over ``seconds``."""
+        for symbol in self.rules:
+            self.set_price(symbol, self.prices.walk(symbol, seconds))
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Do what time alone brings: funding, expiry of conditional orders, new candles."""
+        self.keeper.pay_due_funding()
+        self.exchange.expire()
+        self.prices.roll()

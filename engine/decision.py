@@ -62,7 +62,9 @@ class Context:
 
     ``withheld_by`` names the gate that withholds real money for want of an edge (then
     proposals are followed as shadow trades), with its sentence in ``withheld_reason``;
-    ``closed_to_entries`` says why operator or engine take no entries ("" = open).
+    ``closed_to_entries`` says why operator or engine take no entries ("" = open);
+    ``breaker_lacks_edge`` says that the breaker's level, if raised, is so for want of an edge
+    alone: only then do shadow trades pass it.
     """
 
     account: AccountState
@@ -78,6 +80,7 @@ class Context:
     open_pairs: frozenset[Pair]
     shadow_pairs: frozenset[Pair]
     closed_to_entries: str
+    breaker_lacks_edge: bool = True
 
 
 def decide(inputs: PairInputs, context: Context) -> Decision:
@@ -182,6 +185,9 @@ def _pass_gates(
 
     # Expectancy and sizing: real Kelly, or the exploration size of a shadow trade. An edge too
     # thin to buy a tradable size is followed in shadow as well, or nothing would ever be learnt.
+    breaker = context.breaker
+    halted = breaker.verdict is Verdict.BLOCK  # says so at its own gate, not by a size of zero
+
     def size(*, explore: bool) -> Sizing:
         assert plan is not None
         edge = context.edge
@@ -193,13 +199,13 @@ def _pass_gates(
             instrument=instrument,
             regime_multiplier=state.risk_multiplier,
             gk=ind.gk,
-            breaker_factor=1.0 if explore else context.breaker.size_factor,
+            breaker_factor=1.0 if explore or halted else breaker.size_factor,
             limits=limits,
             force_exploration=explore,
         )
 
     sizing = size(explore=shadow)
-    if sizing.quantity <= 0 and sizing.method is SizingMethod.EMPIRICAL_KELLY:
+    if sizing.quantity <= 0 and _thin(sizing, limits):
         withheld_by, withheld_reason = "expectancy", f"the edge is too thin: {sizing.reason}"
         shadow, sizing = True, size(explore=True)
         if pair in context.shadow_pairs:
@@ -242,10 +248,10 @@ def _pass_gates(
         return end("safety", safety.reason)
 
     # Circuit breaker: levels raised only for want of an edge let shadow trades through.
-    breaker = context.breaker
-    if not shadow and breaker.verdict is Verdict.BLOCK:
+    excused = shadow and context.breaker_lacks_edge
+    if halted and not excused:
         return end("breaker", breaker.reason)
-    if not shadow and signal.confidence < breaker.min_confidence:
+    if not excused and signal.confidence < breaker.min_confidence:
         return end(
             "breaker",
             f"{breaker.level} asks for confidence {breaker.min_confidence:.2f}, "
@@ -259,6 +265,12 @@ def _pass_gates(
     if shadow:
         return end(withheld_by, withheld_reason, follow=True)
     return end("", signal.reason)
+
+
+def _thin(sizing: Sizing, limits: RiskLimits) -> bool:
+    """Return whether Kelly, degradation included, risks less than exploration would."""
+    fraction = sizing.base_fraction * sizing.degradation_factor
+    return sizing.method is SizingMethod.EMPIRICAL_KELLY and fraction < limits.exploration_risk
 
 
 def simulate(plan: Plan, inputs: PairInputs) -> Plan:

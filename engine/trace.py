@@ -35,7 +35,10 @@ def iso(time: int) -> str:
 
 
 def gates(decision: Decision) -> tuple[Gate, ...]:
-    """Return the gates in the order of the flow, up to the one that ended the pass."""
+    """Return the gates in the order of the flow, as far as the pass has come.
+
+    A proposal that the scanner, the data or the regime refuse still shows the signal behind it.
+    """
     return tuple(_gates(decision))
 
 
@@ -139,18 +142,17 @@ def _entry_gates(d: Decision) -> Iterator[Gate]:
             },
         )
     if d.safety is not None:
-        yield Gate(
+        # The order itself may still be refused after the check of the decision has passed.
+        yield _gate(
+            d,
             "safety",
-            Verdict.PASS if d.safety.passed else Verdict.BLOCK,
-            d.safety.reason or "all five layers passed",
+            "all five layers passed",
             {"failed_layer": d.safety.failed_layer, "layers": list(d.safety.sentences)},
         )
-    if d.safety is None or not d.safety.passed:
+    if d.safety is None or d.blocked_by == "safety":
         return
     breaker = d.breaker
     if breaker is not None:
-        reduced = breaker.size_factor < 1.0
-        otherwise = Verdict.REDUCE if reduced else Verdict.PASS
         yield _gate(
             d,
             "breaker",
@@ -161,7 +163,7 @@ def _entry_gates(d: Decision) -> Iterator[Gate]:
                 "min_confidence": breaker.min_confidence,
                 "size_factor": breaker.size_factor,
             },
-            otherwise,
+            breaker.verdict,
         )
     if d.blocked_by in ("", "execution") or d.shadow:
         what = "shadow trade" if d.shadow else d.action

@@ -76,7 +76,7 @@ def votes(ind: Indicators, regime: Regime, strategy: Strategy) -> dict[str, tupl
     following("vwap", ind.vwap_distance * ind.close / atr, VWAP_MIN_ATR)
     following("obv", ind.obv_slope, OBV_MIN)
 
-    if ind.adx > ADX_STRONG:
+    if ind.adx > ADX_STRONG and ind.plus_di != ind.minus_di:
         result["adx"] = (Vote.LONG if ind.plus_di > ind.minus_di else Vote.SHORT, ind.adx)
     else:
         result["adx"] = (Vote.AVOID if ind.adx < ADX_WEAK else Vote.NEUTRAL, ind.adx)

@@ -133,7 +133,7 @@ def verdict(result: BacktestResult, figures: Metrics) -> str:
         return "It closed no trade: there is nothing to judge."
     share = float(figures.net_pnl / result.starting_balance)
     costs = figures.fees + figures.funding
-    word = "made" if figures.net_pnl > 0 else "lost" if figures.net_pnl < 0 else "made"
+    word = "lost" if figures.net_pnl < 0 else "made"
     gross = figures.net_pnl + costs
     return (
         f"It {word} {abs(figures.net_pnl):,.2f} USDT ({share:+.2%}) in {figures.trades} trades: "

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +103,7 @@ def run_backtest_command(args: argparse.Namespace) -> int:
                 progress=progress,
             )
         )
+    result = replace(result, start=candles.start)  # a first finer bar closes before its candle
     if context.wants_json(args):
         output.json_object(report.as_json(result, source))
     else:
@@ -197,7 +199,8 @@ def explain_command(args: argparse.Namespace) -> int:
 
     candles = load_directory(args.data, (args.pair,), settings.default_timeframe)
     at = _moment(args, candles)
-    decision = asyncio.run(_decide(RecordedMarket(candles), args.data, settings, at))
+    with _interruptible(_progress_bar(candles, args)) as progress:
+        decision = asyncio.run(_decide(RecordedMarket(candles), args.data, settings, at, progress))
     if context.wants_json(args):
         output.json_object(decision_record(decision))
     else:
@@ -219,11 +222,18 @@ def _moment(args: argparse.Namespace, candles: CandleSet) -> int:
     return at
 
 
-async def _decide(market: RecordedMarket, data: Path, settings: Settings, at: int) -> Decision:
+async def _decide(
+    market: RecordedMarket,
+    data: Path,
+    settings: Settings,
+    at: int,
+    progress: Callable[[int, int], None],
+) -> Decision:
     """Trade the pair alone from its first candle; return the last decision at or before ``at``."""
     from engine.assembly import assemble, paper_venue
     from engine.backtest.runner import TradeJournal
     from engine.clock import MarketClock
+    from engine.indicators.batch import RecordedPipeline
     from engine.market.funding import load_funding
     from engine.strategy import Strategy
 
@@ -239,6 +249,7 @@ async def _decide(market: RecordedMarket, data: Path, settings: Settings, at: in
         balance=balance,
         journal=TradeJournal(),
         clock=clock,
+        pipelines={pair: RecordedPipeline(series) for pair, series in market.series.items()},
     )
     trader.switches.started = True
     decision: Decision | None = None
@@ -246,6 +257,7 @@ async def _decide(market: RecordedMarket, data: Path, settings: Settings, at: in
         if step.time > at:
             break
         clock.set(step.time)
+        progress(step.time, at)
         for made in await trader.step(step):
             decision = made
     assert decision is not None  # the first candle closes at or before ``at``

@@ -116,6 +116,8 @@ class Trader:
             await book.settle()
         if self.book.positions or self.shadow_book.positions:
             await self.position_pass(now, step.closed.keys())
+        else:
+            self.journal.extend(self.watch.idle_pass(now, self.record))
         decisions = await self.decision_pass(now, step.closed) if step.closed else ()
         await self.journal.flush()
         return decisions
@@ -124,7 +126,7 @@ class Trader:
 
     async def decision_pass(self, now: int, closed: Mapping[Pair, object]) -> Sequence[Decision]:
         """Decide every pair whose candle closed, then enter the best."""
-        await self._refresh_account(now)
+        await self.refresh_account(now)
         await self._look_around(now)
         context = self._context(now)
         decisions = [decide(self.scanner.inputs(pair, now), context) for pair in closed]
@@ -169,7 +171,7 @@ class Trader:
             limits=limits,
             correlation=lambda: self.scanner.correlation(now),
             instruments=self.instruments,
-            open_pairs=frozenset(self.book.positions) | frozenset(self.book.desk.unknown),
+            open_pairs=frozenset(self.book.positions) | self.book.desk.blocked,
             shadow_pairs=frozenset(self.shadow_book.positions),
             closed_to_entries=self.switches.closed_to_entries,
         )
@@ -224,7 +226,8 @@ class Trader:
                 )
             )
             return decision._replace(action=Action.WAIT, blocked_by="safety", reason=refused.reason)
-        await book.enter(order, decision, self.strategy, account.equity)
+        if await book.enter(order, decision, self.strategy, account.equity) and book is self.book:
+            await self.refresh_account(decision.time)
         return decision
 
     # Positions
@@ -235,7 +238,7 @@ class Trader:
             for pair in tuple(book.positions):
                 await self._review(book, pair, now, pair in fresh)  # type: ignore[operator]
         await self._rebalance(now)
-        await self._refresh_account(now)
+        await self.refresh_account(now)
         self.journal.extend(self.watch.position_pass(now, self.account, self.record))
 
     async def _review(self, book: Book, pair: Pair, now: int, fresh: bool) -> None:
@@ -283,7 +286,7 @@ class Trader:
         """Close every position at the last price because the market has come to its end."""
         for book in (self.book, self.shadow_book):
             await book.close_all(ExitReason.END_OF_DATA, "the recorded market ended")
-        await self._refresh_account(self._clock.now())
+        await self.refresh_account(self._clock.now())
         await self.journal.flush()
 
     # The record
@@ -308,7 +311,8 @@ class Trader:
         marks = {pair: venue.mark_price(pair) for pair in self.book.positions}
         return {pair: mark for pair, mark in marks.items() if mark is not None}
 
-    async def _refresh_account(self, now: int) -> None:
+    async def refresh_account(self, now: int) -> None:
+        """Ask the venue for balance and equity, which orders and prices have moved."""
         self.account = await self.book.desk.venue.account()
         self.equity.add(now, float(self.account.equity))
 

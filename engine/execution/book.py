@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.clock import Clock
 from engine.execution.accounting import (
@@ -15,7 +16,7 @@ from engine.execution.accounting import (
     open_position,
     split_fill,
 )
-from engine.execution.desk import OrderDesk
+from engine.execution.desk import OrderDesk, Sent
 from engine.execution.exits import Exit, StopMove, stop_reason
 from engine.execution.journal import Journal
 from engine.execution.order_ids import position_id, reducing_id
@@ -37,16 +38,28 @@ from engine.model.orders import (
     ExitReason,
     Fill,
     OrderKind,
-    OrderState,
     Position,
     ReduceOrder,
 )
+from engine.model.signal import Regime
 from engine.strategy import Strategy
 from engine.venues.port import FundingPayment, OrderReport
 
 PROTECT_RETRY_MS = 500
 PROTECT_DEADLINE_MS = 5_000
 _REMEMBERED_FILLS = 10_000
+
+
+class Ticket(NamedTuple):
+    """What an entry's position will need once it fills, however late that is heard of."""
+
+    order: ApprovedOrder
+    regime: Regime
+    confidence: float
+    strategy: str
+    version: int
+    equity: Decimal
+    thesis: tuple[str, ...]
 
 
 class Book:
@@ -72,11 +85,27 @@ class Book:
         self.on_trade: Callable[[ClosedTrade], None] = _unheard
         self._seen_fills: set[str] = set()
         self._fill_order: deque[str] = deque()
+        self._tickets: dict[str, Ticket] = {}  # entries that may still fill, by client order id
         self._last_number = 0
 
-    def adopt(self, positions: Iterable[Position]) -> None:
-        """Take over positions that the ledger knows to be open."""
-        self.positions.update({position.pair: position for position in positions})
+    def adopt(self, positions: Iterable[Position], best: Mapping[str, str] | None = None) -> None:
+        """Take over positions that the ledger knows to be open.
+
+        ``best`` are their best prices by position id, as ``best_prices`` gave them.
+        """
+        for position in positions:
+            price = (best or {}).get(position.id)
+            known = position if price is None else replace(position, best_price=Decimal(price))
+            self.positions[position.pair] = known
+
+    def remember_fills(self, fills: Iterable[Fill]) -> None:
+        """Note fills that are in the records already, so that they are not applied again."""
+        for fill in fills:
+            self._is_new(fill)
+
+    def best_prices(self) -> dict[str, str]:
+        """Return the best price of every position, which moves too often to be journalled."""
+        return {position.id: str(position.best_price) for position in self.positions.values()}
 
     # Opening
 
@@ -84,90 +113,182 @@ class Book:
         self, order: ApprovedOrder, decision: Decision, strategy: Strategy, equity: Decimal
     ) -> bool:
         """Open a position and rest its stop and target; return whether anything was filled."""
-        await self.desk.venue.set_leverage(order.pair, order.leverage)
+        v2 = decision.v2
+        self._tickets[order.client_order_id] = Ticket(
+            order,
+            decision.regime.regime,
+            decision.confidence,
+            strategy.name,
+            strategy.version,
+            equity,
+            tuple(vote.rule for vote in v2.supporting) if v2 else (),
+        )
         report = await self.desk.send(order)
         fills = [fill for fill in (report.fills if report else ()) if self._is_new(fill)]
-        if not fills:
-            return False
-        v2 = decision.v2
+        if fills:
+            self._open(fills)
+        if report is None and order.client_order_id not in self.desk.unknown:
+            del self._tickets[order.client_order_id]  # refused; an unknown one may yet fill
+        elif report is not None and report.state.final:
+            del self._tickets[order.client_order_id]
+        if fills:
+            await self._journal.flush()  # the position is durable before anything else is sent
+            await self.protect(order.pair)
+        return bool(fills)
+
+    def _open(self, fills: Sequence[Fill]) -> None:
+        """Make a position of an entry's fills."""
+        ticket = self._tickets[fills[0].client_order_id]
         position = open_position(
-            order,
+            ticket.order,
             fills,
-            position_id=position_id(order.client_order_id),
-            regime=decision.regime.regime,
-            confidence=decision.confidence,
-            strategy=strategy.name,
-            strategy_version=strategy.version,
-            entry_equity=equity,
-            thesis=tuple(vote.rule for vote in v2.supporting) if v2 else (),
+            position_id=position_id(ticket.order.client_order_id),
+            regime=ticket.regime,
+            confidence=ticket.confidence,
+            strategy=ticket.strategy,
+            strategy_version=ticket.version,
+            entry_equity=ticket.equity,
+            thesis=ticket.thesis,
             shadow=self.shadow,
         )
         self.positions[position.pair] = position
         for fill in fills:
             self._emit_fill(fill)
         self._journal.emit(PositionOpened(time=self._clock.now(), position=position))
-        await self._journal.flush()  # the position is durable before anything else is sent
-        await self.protect(position.pair)
-        return True
 
     async def protect(self, pair: Pair) -> None:
         """Rest stop and target for the whole position; close it if no stop can rest in time."""
         position = self.positions[pair]
-        started = self._clock.now()
+        deadline = self._clock.now() + PROTECT_DEADLINE_MS
         while position.stop_order_id is None:
+            if self.desk.pending(pair, OrderKind.STOP):  # it may rest or not: never a second one
+                await self._give_up(position)
+                return
             order = ReduceOrder.stop(
                 position, self._id(position, OrderKind.STOP), position.stop_price
             )
             report = await self.desk.send(order)
             if report is not None and not report.state.final:
                 position = replace(position, stop_order_id=order.client_order_id)
-            elif (
-                report is None and self.desk.unknown.get(pair) is None and self._hopeless(position)
-            ) or self._clock.now() - started >= PROTECT_DEADLINE_MS:
+            elif report is not None and self._apply_new(report.fills):
+                if pair not in self.positions:  # it fired at once
+                    await self._sweep(position)
+                    return
+                position = self.positions[pair]
+            elif not await self._may_retry(position, deadline):
                 await self._give_up(position)
                 return
-            else:
-                await self._clock.sleep(PROTECT_RETRY_MS)
-                if self._clock.now() == started:  # simulated time stands still: no use waiting
-                    await self._give_up(position)
-                    return
-        if position.target_order_id is None:
+        if position.target_order_id is None and not self.desk.pending(pair, OrderKind.TARGET):
             target = ReduceOrder.target(
                 position, self._id(position, OrderKind.TARGET), position.target_price
             )
             report = await self.desk.send(target)
             if report is not None and not report.state.final:
                 position = replace(position, target_order_id=target.client_order_id)
-        self._update(position, f"stop {position.stop_price}, target {position.target_price} rest")
+        rests = "rests" if position.target_order_id is not None else "could not be placed yet"
+        self._update(
+            position, f"stop {position.stop_price} rests, target {position.target_price} {rests}"
+        )
+
+    async def _may_retry(self, position: Position, deadline: int) -> bool:
+        """Wait for the next attempt to rest a stop; False when there is no use in one.
+
+        There is none beyond the deadline, with the market beyond the stop, or where simulated
+        time stands still.
+        """
+        if self._hopeless(position):
+            return False
+        now = self._clock.now()
+        await self._clock.sleep(PROTECT_RETRY_MS)
+        return now < self._clock.now() < deadline
 
     # What happened by itself
 
     async def settle(self) -> None:
         """Apply what the venue did since the last call: triggers, funding, lost orders."""
+        await self.desk.sweep()
+        grown: set[Pair] = set()
         naked: set[Pair] = set()
+        for sent, report in await self.desk.ask_again():
+            if await self.learn(sent, report):
+                grown.add(sent.pair)
         for event in self.desk.venue.drain():
             if isinstance(event, Fill):
-                if self._is_new(event):
-                    self._apply(event)
+                if self._is_new(event) and self._apply(event):
+                    grown.add(event.pair)
             elif isinstance(event, FundingPayment):
                 self._fund(event)
-            elif self._lost(event):
-                naked.add(event.pair)
-        for pair in sorted(naked):
-            if pair in self.positions:
-                await self.protect(pair)
+            else:
+                self.desk.told(event)
+                if event.state.final:
+                    self._tickets.pop(event.client_order_id, None)
+                if self.lost(event):
+                    naked.add(event.pair)
+        for pair in sorted(grown & self.positions.keys()):
+            await self._resize(self.positions[pair])
+        for pair in sorted(naked & self.positions.keys() - grown):
+            await self.protect(pair)
 
-    def _apply(self, fill: Fill) -> None:
+    async def learn(self, sent: Sent, report: OrderReport) -> bool:
+        """Take in what became of an order of unknown outcome.
+
+        Return whether its fills changed the position, so that protection has to follow.
+        """
+        before = self.positions.get(sent.pair)
+        changed = self._apply_new(report.fills)
+        position = self.positions.get(sent.pair)
+        if report.state.final:
+            self._tickets.pop(sent.client_order_id, None)
+            if sent.kind is not OrderKind.ENTRY and before is not None and position is None:
+                await self._sweep(before)
+        elif sent.kind is OrderKind.STOP and position and position.stop_order_id is None:
+            stop = sent.trigger_price or position.stop_price
+            found = replace(position, stop_order_id=sent.client_order_id, stop_price=stop)
+            self._update(found, f"stop {stop} rests after all")
+        elif sent.kind is OrderKind.TARGET and position and position.target_order_id is None:
+            found = replace(position, target_order_id=sent.client_order_id)
+            self._update(found, f"target {position.target_price} rests after all")
+        elif sent.kind in (OrderKind.STOP, OrderKind.TARGET):
+            guards = (position.stop_order_id, position.target_order_id) if position else ()
+            if sent.client_order_id not in guards:  # nobody needs it any more
+                await self.desk.cancel(sent.pair, sent.client_order_id)
+        return changed
+
+    def lost(self, report: OrderReport) -> bool:
+        """Note an order that is over; return whether its position is still there to be guarded."""
+        position = self.positions.get(report.pair)
+        if position is None or not report.state.final:
+            return False
+        if report.client_order_id == position.stop_order_id:
+            self._update(replace(position, stop_order_id=None), f"stop {report.state}")
+        elif report.client_order_id == position.target_order_id:
+            self._update(replace(position, target_order_id=None), f"target {report.state}")
+        else:
+            return False
+        return True
+
+    def _apply_new(self, fills: Iterable[Fill]) -> bool:
+        """Apply the fills not seen yet; return whether there were any."""
+        new = [fill for fill in fills if self._is_new(fill)]
+        for fill in new:
+            self._apply(fill)
+        return bool(new)
+
+    def _apply(self, fill: Fill) -> bool:
+        """Apply one fill; return whether protection has to follow it."""
         position = self.positions.get(fill.pair)
+        if position is None and fill.client_order_id in self._tickets:
+            self._open([fill])
+            return True
         self._emit_fill(fill)
         if position is None:
             self._notice(
                 Severity.CRITICAL, f"fill {fill.fill_id} without a position in {fill.pair}"
             )
-            return
+            return False
         if fill.kind is OrderKind.ENTRY:
             self._update(apply_entry_fill(position, fill), "entry filled further")
-            return
+            return True
         if fill.kind is OrderKind.STOP and fill.reason is ExitReason.STOP_LOSS:
             fill = replace(fill, reason=stop_reason(position))
         closing, flipped = split_fill(position, fill)
@@ -189,11 +310,9 @@ class Book:
                 )
             )
             self.on_trade(trade)
+        return False
 
     def _fund(self, payment: FundingPayment) -> None:
-        position = self.positions.get(payment.pair)
-        if position is not None:
-            self.positions[payment.pair] = apply_funding(position, payment.amount)
         self._journal.emit(
             FundingPaid(
                 time=payment.time,
@@ -203,19 +322,10 @@ class Book:
                 shadow=self.shadow,
             )
         )
-
-    def _lost(self, report: OrderReport) -> bool:
-        """Note an order that ended by itself; return whether it was a position's stop or target."""
-        position = self.positions.get(report.pair)
-        if position is None or report.state not in (OrderState.CANCELLED, OrderState.REJECTED):
-            return False
-        if report.client_order_id == position.stop_order_id:
-            self._update(replace(position, stop_order_id=None), f"stop {report.state}")
-        elif report.client_order_id == position.target_order_id:
-            self._update(replace(position, target_order_id=None), f"target {report.state}")
-        else:
-            return False
-        return True
+        position = self.positions.get(payment.pair)
+        if position is not None:
+            funded = apply_funding(position, payment.amount)
+            self._update(funded, f"funding so far {funded.funding:f}")
 
     # Changing and closing
 
@@ -228,10 +338,15 @@ class Book:
     async def move_stop(self, pair: Pair, move: StopMove) -> None:
         """Rest the better stop first, then cancel the old one."""
         position = self.positions[pair]
+        if self.desk.pending(pair, OrderKind.STOP):
+            return  # an earlier better stop may rest already
         order = ReduceOrder.stop(position, self._id(position, OrderKind.STOP), move.price)
         report = await self.desk.send(order)
-        if report is None or report.state.final:
+        if report is None or (report.state.final and not report.fills):
             return  # the old stop still rests; the next pass tries again
+        if report.fills:  # it fired at once
+            await self._after_exit(position, self._apply_new(report.fills))
+            return
         if position.stop_order_id is not None:
             await self.desk.cancel(pair, position.stop_order_id)
         self._update(
@@ -248,6 +363,8 @@ class Book:
     async def leave(self, pair: Pair, decided: Exit) -> bool:
         """Close (part of) a position at market; return whether it is gone (or reduced)."""
         position = self.positions[pair]
+        if self.desk.pending(pair, OrderKind.EXIT):
+            return False  # an earlier exit may have been executed; it is asked for every pass
         self._journal.emit(
             ExitDecided(
                 time=self._clock.now(),
@@ -261,16 +378,20 @@ class Book:
             position, self._id(position, OrderKind.EXIT), decided.quantity, decided.reason
         )
         report = await self.desk.send(order)
-        fills = [fill for fill in (report.fills if report else ()) if self._is_new(fill)]
-        for fill in fills:
-            self._apply(fill)
+        filled = self._apply_new(report.fills if report else ())
         rest = self.positions.get(pair)
+        if filled and rest is not None and decided.reason is ExitReason.PARTIAL_TARGET:
+            self.positions[pair] = replace(rest, partial_taken=True)
+        await self._after_exit(position, filled)
+        return filled
+
+    async def _after_exit(self, before: Position, filled: bool) -> None:
+        """Bring protection in step with an exit: none for what is gone, less for what is left."""
+        rest = self.positions.get(before.pair)
         if rest is None:
-            await self._sweep(position)
-        elif fills:
-            rest = replace(rest, partial_taken=decided.reason is ExitReason.PARTIAL_TARGET)
+            await self._sweep(before)
+        elif filled:
             await self._resize(rest)
-        return bool(fills)
 
     async def close_all(self, reason: ExitReason, detail: str) -> list[Pair]:
         """Close every position at market; return the pairs that are still open."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from decimal import Decimal
+from typing import NamedTuple, Protocol
 
 from engine.clock import Clock
 from engine.execution.journal import Journal
@@ -10,7 +11,15 @@ from engine.ledger.port import RecordError
 from engine.model.events import Noticed, OrderChanged, Severity
 from engine.model.market import Pair
 from engine.model.orders import ApprovedOrder, OrderKind, OrderState, ReduceOrder
-from engine.venues.port import NotExecuted, OrderReport, Retryable, UnknownOutcome, Venue
+from engine.venues.port import (
+    Fatal,
+    NotExecuted,
+    OrderReport,
+    Retryable,
+    UnknownOutcome,
+    Venue,
+    VenueError,
+)
 
 EVIDENCE_MS = 10_000  # how long "no such order" is asked again before it is believed
 EVIDENCE_STEP_MS = 1_000
@@ -26,11 +35,30 @@ class OrderObserver(Protocol):
         """Note how much worse than its reference a fill was, as a fraction of price."""
 
 
+class Sent(NamedTuple):
+    """What is needed to look an order up again, and to tell of it."""
+
+    client_order_id: str
+    pair: Pair
+    kind: OrderKind
+    quantity: Decimal
+    trigger_price: Decimal | None
+
+    @classmethod
+    def of(cls, order: ApprovedOrder | ReduceOrder) -> Sent:
+        """Return the essentials of an order."""
+        if isinstance(order, ReduceOrder):
+            kind, trigger = order.kind, order.trigger_price
+        else:
+            kind, trigger = OrderKind.ENTRY, None
+        return cls(order.client_order_id, order.pair, kind, order.quantity, trigger)
+
+
 class OrderDesk:
     """Sends orders: intent durable, then the request, then evidence of what became of it.
 
     An unknown outcome is looked up by client order id until the venue gives evidence; the
-    order is never sent again under another id.
+    order is never sent again under another id. ``unknown`` holds such orders by client id.
     """
 
     def __init__(
@@ -47,40 +75,47 @@ class OrderDesk:
         self.clock = clock
         self.shadow = shadow
         self._observer = observer
-        self.unknown: dict[Pair, str] = {}
+        self.unknown: dict[str, Sent] = {}
+        self._lingering: dict[str, Pair] = {}  # to be cancelled, not yet known to be gone
+
+    # Sending
 
     async def send(self, order: ApprovedOrder | ReduceOrder) -> OrderReport | None:
         """Send one order and return the venue's report, or None when it was not executed.
 
-        An entry whose intent cannot be recorded does not leave; an order that reduces risk
-        leaves all the same.
+        None is also the answer while the outcome is unknown; see ``unknown``. An entry whose
+        intent cannot be recorded, or whose leverage cannot be set, does not leave; an order
+        that reduces risk leaves all the same.
         """
-        now = self.clock.now()
-        kind = order.kind if isinstance(order, ReduceOrder) else OrderKind.ENTRY
+        sent = Sent.of(order)
+        if isinstance(order, ApprovedOrder) and not await self._set_leverage(order, sent):
+            return None
         try:
-            await self.journal.recorder.intend(order, now, shadow=self.shadow)
+            await self.journal.recorder.intend(order, self.clock.now(), shadow=self.shadow)
         except RecordError as error:
             self.journal.failing = True
-            if kind is OrderKind.ENTRY:
-                self._tell(order, OrderState.REJECTED, f"intent not recorded: {error}")
+            if sent.kind is OrderKind.ENTRY:
+                self.tell(sent, OrderState.REJECTED, f"intent not recorded: {error}")
                 return None
-            self._notice(order.pair, f"{kind} sent although its intent was not recorded: {error}")
+            self._notice(
+                order.pair, f"{sent.kind} sent although its intent was not recorded: {error}"
+            )
         try:
             report = await self.venue.submit(order)
-        except (NotExecuted, Retryable) as error:
-            self._observe(False)
-            self._tell(order, OrderState.REJECTED, str(error))
-            return None
         except UnknownOutcome as error:
             self._observe(False)
-            self._tell(order, OrderState.UNKNOWN, str(error))
-            report_or_none = await self._evidence(order)
-            if report_or_none is None:
+            self.tell(sent, OrderState.UNKNOWN, str(error))
+            self.unknown[sent.client_order_id] = sent
+            found = await self._evidence(sent)
+            if found is None:
                 return None
-            report = report_or_none
+            report = found
+        except VenueError as error:
+            self._refused(sent, error)
+            return None
         else:
             self._observe(True)
-        self._tell(order, report.state, report.detail)
+        self.tell(sent, report.state, report.detail)
         return report
 
     def saw_fill(self, slippage: float) -> None:
@@ -88,55 +123,135 @@ class OrderDesk:
         if self._observer is not None:
             self._observer.fill_slippage(slippage)
 
-    async def cancel(self, pair: Pair, client_order_id: str) -> OrderReport | None:
-        """Cancel a resting order; None when the venue knows no such order any more."""
+    async def _set_leverage(self, order: ApprovedOrder, sent: Sent) -> bool:
+        """Set an entry's leverage; a venue that does not confirm it gets no order."""
         try:
-            return await self.venue.cancel(pair, client_order_id)
+            await self.venue.set_leverage(order.pair, order.leverage)
+        except VenueError as error:
+            self._refused(sent, error, "leverage not set: ")
+            return False
+        return True
+
+    # Cancelling
+
+    async def cancel(self, pair: Pair, client_order_id: str) -> OrderReport | None:
+        """Cancel a resting order; None when it is gone already, or not yet (see ``sweep``)."""
+        try:
+            report = await self.venue.cancel(pair, client_order_id)
         except NotExecuted:
-            return None
-        except (Retryable, UnknownOutcome) as error:
+            report = None
+        except (Retryable, UnknownOutcome, Fatal) as error:
+            self._lingering[client_order_id] = pair
             self._notice(pair, f"order {client_order_id} not cancelled yet: {error}")
             return None
+        self._lingering.pop(client_order_id, None)
+        if report is not None:
+            self.told(report)
+        return report
 
-    async def _evidence(self, order: ApprovedOrder | ReduceOrder) -> OrderReport | None:
-        """Ask for an order of unknown fate; new risk on its pair is blocked meanwhile."""
-        self.unknown[order.pair] = order.client_order_id
-        waited = 0
-        while waited <= EVIDENCE_MS:
-            try:
-                report = await self.venue.find(order.pair, order.client_order_id)
-            except (Retryable, UnknownOutcome):
-                report = None
+    async def sweep(self) -> None:
+        """Try again to cancel the orders that could not be cancelled before."""
+        for client_order_id, pair in list(self._lingering.items()):
+            await self.cancel(pair, client_order_id)
+
+    # Unknown outcomes
+
+    @property
+    def blocked(self) -> frozenset[Pair]:
+        """Return the pairs with an order of unknown outcome: they take no new risk."""
+        return frozenset(sent.pair for sent in self.unknown.values())
+
+    def pending(self, pair: Pair, kind: OrderKind) -> bool:
+        """Return whether an order of a kind in a pair may yet turn out to be executed."""
+        return any(sent.pair == pair and sent.kind is kind for sent in self.unknown.values())
+
+    async def ask_again(self) -> list[tuple[Sent, OrderReport]]:
+        """Ask once for every order of unknown outcome; return those that were found."""
+        found = []
+        for sent in list(self.unknown.values()):
+            report, answered = await self._look_up(sent)
             if report is not None:
-                del self.unknown[order.pair]
+                del self.unknown[sent.client_order_id]
+                self.told(report)
+                found.append((sent, report))
+            elif answered:
+                await self._disbelieve(sent)
+        return found
+
+    async def _evidence(self, sent: Sent) -> OrderReport | None:
+        """Ask for an order of unknown outcome until there is evidence, for 10 s."""
+        answered = False
+        for _ in range(EVIDENCE_MS // EVIDENCE_STEP_MS + 1):
+            report, answered = await self._look_up(sent)
+            if report is not None:
+                del self.unknown[sent.client_order_id]
                 return report
             await self.clock.sleep(EVIDENCE_STEP_MS)
-            waited += EVIDENCE_STEP_MS
+        if answered:
+            await self._disbelieve(sent)
         return None
 
-    def _tell(self, order: ApprovedOrder | ReduceOrder, state: OrderState, detail: str) -> None:
-        reduce = order if isinstance(order, ReduceOrder) else None
+    async def _look_up(self, sent: Sent) -> tuple[OrderReport | None, bool]:
+        """Ask for an order once; return the report and whether the venue answered at all."""
+        try:
+            return await self.venue.find(sent.pair, sent.client_order_id), True
+        except VenueError:
+            return None, False
+
+    async def _disbelieve(self, sent: Sent) -> None:
+        """Take an order that the venue goes on denying for not executed.
+
+        An entry only where the venue shows no position in its pair either.
+        """
+        if sent.kind is OrderKind.ENTRY:
+            try:
+                held = await self.venue.positions()
+            except VenueError:
+                return
+            if any(position.pair == sent.pair for position in held):
+                return
+        del self.unknown[sent.client_order_id]
+        self.tell(sent, OrderState.REJECTED, "the venue knows no such order: not executed")
+
+    # Telling
+
+    def told(self, report: OrderReport) -> None:
+        """Journal what the venue says of an order."""
+        sent = Sent(
+            report.client_order_id,
+            report.pair,
+            report.kind,
+            report.quantity,
+            report.trigger_price,
+        )
+        self.tell(sent, report.state, report.detail)
+
+    def tell(self, sent: Sent, state: OrderState, detail: str) -> None:
+        """Journal where an order stands."""
         self.journal.emit(
             OrderChanged(
                 time=self.clock.now(),
-                client_order_id=order.client_order_id,
-                pair=order.pair,
-                kind=reduce.kind if reduce else OrderKind.ENTRY,
+                client_order_id=sent.client_order_id,
+                pair=sent.pair,
+                kind=sent.kind,
                 state=state,
-                quantity=order.quantity,
-                trigger_price=reduce.trigger_price if reduce else None,
+                quantity=sent.quantity,
+                trigger_price=sent.trigger_price,
                 detail=detail,
                 shadow=self.shadow,
             )
         )
 
-    def _notice(self, pair: Pair, detail: str) -> None:
+    def _refused(self, sent: Sent, error: VenueError, prefix: str = "") -> None:
+        self._observe(False)
+        self.tell(sent, OrderState.REJECTED, f"{prefix}{error}")
+        if isinstance(error, Fatal):
+            self._notice(sent.pair, f"{prefix}{error}: a person must act", Severity.CRITICAL)
+
+    def _notice(self, pair: Pair, detail: str, level: Severity = Severity.WARNING) -> None:
         self.journal.emit(
             Noticed(
-                time=self.clock.now(),
-                level=Severity.WARNING,
-                topic="orders",
-                detail=f"{pair.base}: {detail}",
+                time=self.clock.now(), level=level, topic="orders", detail=f"{pair.base}: {detail}"
             )
         )
 

@@ -28,6 +28,11 @@ class Journal:
         self._pending: list[Event] = []
         self._unwritten: deque[Event] = deque(maxlen=_KEPT_UNWRITTEN)
 
+    @property
+    def pending(self) -> bool:
+        """Return whether events wait for a flush, or for records that can be written again."""
+        return bool(self._pending or self._unwritten)
+
     def emit(self, event: Event) -> None:
         """Gather one event."""
         self._pending.append(event)
@@ -48,9 +53,10 @@ class Journal:
         batch = [*self._unwritten, *events]
         try:
             await self.recorder.record(batch)
-        except RecordError as error:
+        except Exception as error:  # noqa: BLE001 - whatever stops recording is a HALT, no loss
             if not self.failing:
-                _log.error("records cannot be written: %s", error)
+                unforeseen = None if isinstance(error, RecordError) else error
+                _log.error("records cannot be written: %s", error, exc_info=unforeseen)
             self.failing = True
             self._unwritten.extend(events)
         else:

@@ -53,11 +53,25 @@ class Watch:
 
     def position_pass(self, now: int, account: Account, record: TrackRecord) -> list[Event]:
         """Tell the breaker of equity while exposed; run the monitor every fifth pass."""
-        events: list[Event] = list(self.breaker.record_equity(float(account.equity), now))
+        return [
+            *self.breaker.record_equity(float(account.equity), now),
+            *self.idle_pass(now, record),
+        ]
+
+    def idle_pass(self, now: int, record: TrackRecord) -> list[Event]:
+        """Count a pass, with or without positions; run the monitor every fifth."""
         self._passes += 1
-        if self._passes % MONITOR_EVERY == 0:
-            events += self._monitor(now, record)
+        events = self._monitor(now, record) if self._passes % MONITOR_EVERY == 0 else []
         return self._with_pending(events)
+
+    def resume(self, now: int, record: TrackRecord, limits: RiskLimits) -> list[Event]:
+        """Judge a record taken over from earlier runs, as if its last trade closed just now.
+
+        A strategy that was withheld for its figures stays withheld after a restart.
+        """
+        self._shadow_positive = limits.shadow_reentry and record.shadow_reentry
+        events = self._monitor(now, record)
+        return [*events, *self.trade_closed(now, record, limits)]
 
     def trade_closed(self, now: int, record: TrackRecord, limits: RiskLimits) -> list[Event]:
         """Tell the breaker of the expectancy after a trade, real or shadow."""

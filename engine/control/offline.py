@@ -12,9 +12,10 @@ from engine.account import EquityHistory
 from engine.control import views
 from engine.ledger import queries
 from engine.ledger.reader import LedgerReader
-from engine.ledger.rows import BreakerRow
+from engine.model.commands import Level
 from engine.model.market import Pair
 from engine.model.snapshot import WindowView
+from engine.protection.breaker import CircuitBreaker
 from engine.risk.expectancy import WindowStats
 from engine.risk.limits import RiskLimits
 from engine.risk.sizing import risk_fraction
@@ -38,6 +39,13 @@ class Records:
         self._real = _venue(self._resume, "venue")
         self._shadow = _venue(self._resume, "shadow_venue")
         self._held = asyncio.run(self._real.account()) if self._real else None
+        breaker, _ = CircuitBreaker.restored(
+            self._resume.get("breaker"),
+            self.time,
+            clean=True,
+            throttled_confidence=limits.throttled_confidence,
+        )
+        self._kept = breaker.view(self.time)
 
     @property
     def time(self) -> int:
@@ -66,12 +74,12 @@ class Records:
     # Each query
 
     def _status(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        level, held = self._level(), self._held
+        breaker, held = self._kept, self._held
         equity = float(held.equity) if held else None
         history = EquityHistory()
         history.load(self._resume.get("equity", ()))
         return {
-            "state": "shutdown" if level["level"] == "SHUTDOWN" else "stopped",
+            "state": "shutdown" if breaker.level is Level.SHUTDOWN else "stopped",
             "detail": "no engine is running",
             "exchange": "sim",
             "mode": "paper",
@@ -81,7 +89,7 @@ class Records:
             "balance": float(held.balance) if held else None,
             "day_pnl": None if equity is None else history.day_pnl(self.time, equity),
             "open_positions": len(self._open(shadow=False)),
-            "breaker": level,
+            "breaker": views.breaker_summary(breaker),
             "last_cycle": {"time": views.instant(self.time), "duration_ms": None},
             "version": __version__,
         }
@@ -140,8 +148,7 @@ class Records:
         since = self.time - views.MINUTE_MS * int(options.get("minutes") or 5)
         events = self._reader.fetch(queries.compliance_events(self._account, 1_000))
         return {
-            **self._level(),
-            "readings": [],
+            **views.breaker_of(self._kept),
             "recent": [
                 {"time": iso(event.time), "severity": event.severity, "text": event.detail}
                 for event in reversed(events)
@@ -167,24 +174,6 @@ class Records:
                 }
                 for item in found
             ]
-        }
-
-    def _level(self) -> dict[str, Any]:
-        """Return the breaker as it was kept for a restart, else as it last moved."""
-        kept = self._resume.get("breaker")
-        if kept:
-            level, cause, since, expires = (
-                kept[name] for name in ("level", "cause", "since", "expires")
-            )
-        else:
-            rows = self._reader.fetch(queries.breaker(self._account))
-            row = rows[0] if rows else BreakerRow("CLOSED", "", "", 0)
-            level, cause, since, expires = row.level, row.cause, row.since, None
-        return {
-            "level": level,
-            "cause": cause,
-            "since": views.instant(since),
-            "expires": views.instant(expires),
         }
 
 

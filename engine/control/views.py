@@ -93,19 +93,25 @@ def breaker_summary(seen: BreakerView) -> dict[str, Any]:
 
 def breaker(facts: Facts, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the breaker with every trigger; ``minutes`` bounds the recent changes."""
-    seen = facts.snapshot.breaker
     since = facts.snapshot.time - MINUTE_MS * _count(options, "minutes", 5)
     return {
         "live": True,
-        **breaker_summary(seen),
-        "pinned": seen.pinned,
-        "clears": seen.clears,
-        "readings": [_plain(asdict(reading)) for reading in seen.readings],
+        **breaker_of(facts.snapshot.breaker),
         "recent": [
             {"time": iso(event.time), "severity": event.severity, "text": event.text}
             for event in reversed(facts.snapshot.events)
             if event.kind == "BreakerChanged" and event.time >= since
         ],
+    }
+
+
+def breaker_of(seen: BreakerView) -> dict[str, Any]:
+    """Return the breaker with every trigger's reading and thresholds."""
+    return {
+        **breaker_summary(seen),
+        "pinned": seen.pinned,
+        "clears": seen.clears,
+        "readings": [_plain(asdict(reading)) for reading in seen.readings],
     }
 
 

@@ -10,6 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine.model.market import Pair, timeframe_ms
+from engine.notify.addresses import secrets_of, split_addresses
+from engine.notify.quiet import QuietHours
 from engine.risk.limits import RiskLimits
 
 _DEFAULT_PAIRS = "BTC,ETH,SOL,BNB,XRP,ADA,DOGE,LTC"
@@ -63,7 +65,9 @@ class Settings(BaseSettings):
     trade_cycle_seconds: float = Field(default=5, ge=1, le=60)
     paper_balance: float = Field(default=10_000, ge=10, le=1e9)
     sigma_home: Path | None = None
-    notify_urls: str = ""
+    notify_urls: SecretStr = SecretStr("")  # such addresses carry tokens
+    notify_level: Literal["info", "warning", "critical", "emergency"] = "info"
+    quiet_hours: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_symbols", mode="before")
@@ -95,6 +99,18 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("notify_urls", mode="after")
+    @classmethod
+    def _addresses(cls, value: SecretStr) -> SecretStr:
+        split_addresses(value.get_secret_value())
+        return value
+
+    @field_validator("quiet_hours", mode="after")
+    @classmethod
+    def _span(cls, value: str) -> str:
+        QuietHours.parse(value)
+        return value.strip()
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.default_leverage > self.max_leverage:
@@ -119,8 +135,9 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Return every secret that is set, for the redaction filter."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        found = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
-        return tuple(value for value in found if value)
+        found = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
+        found += secrets_of(split_addresses(self.notify_urls.get_secret_value()))
+        return tuple(dict.fromkeys(value for value in found if value))
 
     def home(self, override: Path | None = None) -> Path:
         """Return the directory of data, logs and socket: option, SIGMA_HOME or the platform's."""

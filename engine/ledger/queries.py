@@ -147,6 +147,15 @@ def notifications(account: str, limit: int, *, unread_only: bool) -> Query[Notif
     )
 
 
+def unread(account: str) -> Query[int]:
+    """Ask how many notifications are unread: one row."""
+    return Query(
+        "SELECT count(*) AS n FROM notifications WHERE account = ? AND read = 0",
+        (account,),
+        lambda row: int(row["n"]),
+    )
+
+
 def chat(account: str, limit: int) -> Query[ChatLine]:
     """Ask for the newest lines of the conversation, newest last."""
     return Query(

@@ -190,6 +190,10 @@ class Ledger:
             queries.notifications(self.account, limit, unread_only=unread_only)
         )
 
+    async def unread(self) -> int:
+        """Return how many notifications are unread."""
+        return (await self._fetch(queries.unread(self.account)))[0]
+
     async def chat(self, limit: int = 100) -> list[ChatLine]:
         """Return the newest lines of the conversation, newest last."""
         return await self._fetch(queries.chat(self.account, limit))

@@ -82,8 +82,6 @@ def visible(settings: Settings) -> dict[str, Any]:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = HIDDEN if value.get_secret_value() else ""
-        elif name == "notify_urls":
-            value = HIDDEN if value else ""  # such addresses carry tokens
         elif name == "sigma_home":
             value = str(settings.home())
         elif isinstance(value, tuple):

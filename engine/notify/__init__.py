@@ -1,0 +1,1 @@
+"""Notifications: what is worth telling a person, and the channels that carry it."""

@@ -14,10 +14,10 @@ from engine.model.orders import ExitReason, Position
 from engine.model.signal import Indicators, Regime, RegimeState, Side, Vote
 from engine.risk.limits import RiskLimits
 from engine.signals.v2 import votes
-from engine.strategy import Strategy
+from engine.strategy import ExitParams, Strategy
 
 MIN_STOP_STEP_R = Decimal("0.1")  # a smaller improvement is not worth moving an order for
-MIN_STOP_GAP_R = Decimal("0.2")  # a stop nearer to the mark than this would trigger by noise
+MIN_STOP_GAP_R = Decimal("0.2")  # nearer to the mark than this (or the trail) noise triggers it
 MINUTE_MS = 60_000
 
 
@@ -107,8 +107,7 @@ def review(
         )
 
     # 5: the regime the position was opened in is gone.
-    against = _regime_against(position, seen.regime.regime)
-    if against and profit <= exits.keep_past_regime_change:
+    if _regime_against(position, seen.regime.regime, profit, exits):
         return leave(ExitReason.REGIME_CHANGE, f"{position.regime} became {seen.regime.regime}")
 
     # 7: the rules that justified the entry now vote the other way.
@@ -159,26 +158,31 @@ def _better_stop(
     exits = strategy.exits
     if position.r_multiple(best) < Decimal(repr(exits.arm_r)):
         return None
-    cost = 2 * limits.taker_fee + 2 * Decimal(repr(limits.slippage))
+    cost = 2 * instrument.taker_fee + 2 * Decimal(repr(limits.slippage))
     breakeven = position.entry_price * (1 + sign * cost)
     distance = best * Decimal(repr(exits.trail.of(seen.regime.regime)))
     if seen.indicators is not None and seen.indicators.atr > 0.0:
         distance = min(distance, Decimal(repr(exits.trail_atr * seen.indicators.atr)))
     trail = best - sign * distance
-    trailing = (trail - breakeven) * sign > 0
-    price = instrument.round_price(trail if trailing else breakeven)
     unit = position.risk_per_unit
+    gap = min(MIN_STOP_GAP_R * unit, distance)
+
+    def clear(price: Decimal) -> bool:
+        return (seen.mark - price) * sign >= gap
+
+    # A trail that the mark has come back to cannot rest; breakeven may still.
+    trailing = (trail - breakeven) * sign > 0 and clear(trail)
+    level = trail if trailing else breakeven
+    price = instrument.round_price(level)
     improves = (price - position.stop_price) * sign >= MIN_STOP_STEP_R * unit
-    clear = (seen.mark - price) * sign >= MIN_STOP_GAP_R * unit
-    if not (improves and clear):
+    if not (improves and clear(level)):
         return None
     rule = f"trail {distance:.6g} behind the best price {best}" if trailing else "breakeven + costs"
     return StopMove(price, trailing, not trailing, f"stop {position.stop_price} -> {price}: {rule}")
 
 
-def _regime_against(position: Position, now: Regime) -> bool:
-    if position.regime.trending:
-        return now in (Regime.CHOP, Regime.VOLATILE)
-    if position.regime is Regime.RANGE:
-        return now.trend_side is position.side.opposite
-    return False
+def _regime_against(position: Position, now: Regime, profit: float, exits: ExitParams) -> bool:
+    """Return whether a trend lost its order, or another one began against the position."""
+    if position.regime.trending and now in (Regime.CHOP, Regime.VOLATILE):
+        return profit <= exits.keep_past_regime_change
+    return now is not position.regime and now.trend_side is position.side.opposite

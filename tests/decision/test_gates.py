@@ -16,7 +16,6 @@ from engine.strategy import Strategy
 from tests.decision import build
 from tests.decision.build import BTC, ETH, LIMITS, context, inputs, no_edge, rising, state
 
-
 # A candle and a strategy that propose a long in every regime.
 EAGER_CANDLE = rising(rsi=90.0, stoch_k=95.0, cci=300.0)
 EAGER = context(strategy=Strategy(entry_score=0.05, full_confidence_score=0.1))

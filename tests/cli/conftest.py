@@ -71,20 +71,21 @@ def sigma(place: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..
     return run
 
 
+def run_program(place: Path, *words: object) -> Ran:
+    """Run a command line as a process of its own, with a short warm-up."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sigma_tui", *map(str, words)],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "WARMUP_CANDLES": WARMUP},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def program(place: Path) -> Callable[..., Ran]:
     """Return a function that runs a command line as a process of its own."""
-
-    def run(*words: object) -> Ran:
-        done = subprocess.run(
-            [sys.executable, "-m", "sigma_tui", *map(str, words)],
-            cwd=place,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
-
-    return run
+    return lambda *words: run_program(place, *words)

@@ -327,6 +327,29 @@ class Book:
             funded = apply_funding(position, payment.amount)
             self._update(funded, f"funding so far {funded.funding:f}")
 
+    # What only the venue knows
+
+    def take_over(self, position: Position) -> None:
+        """Take over a position that the venue shows and nobody here knows.
+
+        Entries in its pair are no longer awaited: what they filled is part of it.
+        """
+        for sent in [s for s in self.desk.unknown.values() if s.pair == position.pair]:
+            if sent.kind is OrderKind.ENTRY:
+                self._tickets.pop(sent.client_order_id, None)
+                self.desk.give_up(sent)
+        self._notice(
+            Severity.CRITICAL,
+            f"{position.side} {position.quantity:f} {position.pair.base} is open at the venue "
+            "and in no record; taken over",
+        )
+        self._journal.emit(PositionOpened(time=self._clock.now(), position=position))
+        self.positions[position.pair] = position
+
+    async def guard_anew(self, pair: Pair) -> None:
+        """Rest stop and target anew, whatever seems to rest already."""
+        await self._resize(self.positions[pair])
+
     # Changing and closing
 
     def remember_best(self, pair: Pair, price: Decimal) -> None:

@@ -59,6 +59,9 @@ class OrderDesk:
 
     An unknown outcome is looked up by client order id until the venue gives evidence; the
     order is never sent again under another id. ``unknown`` holds such orders by client id.
+
+    While ``entries_held`` says why, no entry leaves, not even one approved before; ``entering``
+    holds the client ids of entries that are on their way.
     """
 
     def __init__(
@@ -76,6 +79,9 @@ class OrderDesk:
         self.shadow = shadow
         self._observer = observer
         self.unknown: dict[str, Sent] = {}
+        self.entries_held = ""
+        self.entering: set[str] = set()
+        self._doubted: dict[str, int] = {}  # since when, for orders whose outcome became unknown
         self._lingering: dict[str, Pair] = {}  # to be cancelled, not yet known to be gone
 
     # Sending
@@ -87,6 +93,15 @@ class OrderDesk:
         intent cannot be recorded, or whose leverage cannot be set, does not leave; an order
         that reduces risk leaves all the same.
         """
+        if isinstance(order, ReduceOrder):
+            return await self._send(order)
+        self.entering.add(order.client_order_id)
+        try:
+            return await self._send(order)
+        finally:
+            self.entering.discard(order.client_order_id)
+
+    async def _send(self, order: ApprovedOrder | ReduceOrder) -> OrderReport | None:
         sent = Sent.of(order)
         if isinstance(order, ApprovedOrder) and not await self._set_leverage(order, sent):
             return None
@@ -100,12 +115,16 @@ class OrderDesk:
             self._notice(
                 order.pair, f"{sent.kind} sent although its intent was not recorded: {error}"
             )
+        if self.entries_held and sent.kind is OrderKind.ENTRY:  # however late that was said
+            self.tell(sent, OrderState.CANCELLED, f"not sent: {self.entries_held}")
+            return None
         try:
             report = await self.venue.submit(order)
         except UnknownOutcome as error:
             self._observe(False)
             self.tell(sent, OrderState.UNKNOWN, str(error))
             self.unknown[sent.client_order_id] = sent
+            self._doubted[sent.client_order_id] = self.clock.now()
             found = await self._evidence(sent)
             if found is None:
                 return None
@@ -171,21 +190,28 @@ class OrderDesk:
         for sent in list(self.unknown.values()):
             report, answered = await self._look_up(sent)
             if report is not None:
-                del self.unknown[sent.client_order_id]
+                self._resolved(sent)
                 self.told(report)
                 found.append((sent, report))
-            elif answered:
+            elif answered and self.clock.now() - self._doubted.get(sent.client_order_id, 0) >= (
+                EVIDENCE_MS
+            ):
                 await self._disbelieve(sent)
         return found
 
     async def _evidence(self, sent: Sent) -> OrderReport | None:
-        """Ask for an order of unknown outcome until there is evidence, for 10 s."""
+        """Ask for an order of unknown outcome until there is evidence, for 10 s.
+
+        Once entries are held an entry is left to ``ask_again``: what held them cannot wait.
+        """
         answered = False
         for _ in range(EVIDENCE_MS // EVIDENCE_STEP_MS + 1):
             report, answered = await self._look_up(sent)
             if report is not None:
-                del self.unknown[sent.client_order_id]
+                self._resolved(sent)
                 return report
+            if self.entries_held and sent.kind is OrderKind.ENTRY:
+                return None
             await self.clock.sleep(EVIDENCE_STEP_MS)
         if answered:
             await self._disbelieve(sent)
@@ -210,8 +236,17 @@ class OrderDesk:
                 return
             if any(position.pair == sent.pair for position in held):
                 return
-        del self.unknown[sent.client_order_id]
+        self._resolved(sent)
         self.tell(sent, OrderState.REJECTED, "the venue knows no such order: not executed")
+
+    def give_up(self, sent: Sent) -> None:
+        """Ask no longer for an order of unknown outcome: the venue's position answers for it."""
+        self._resolved(sent)
+        self.tell(sent, OrderState.CANCELLED, "answered by the position the venue shows")
+
+    def _resolved(self, sent: Sent) -> None:
+        self.unknown.pop(sent.client_order_id, None)
+        self._doubted.pop(sent.client_order_id, None)
 
     # Telling
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from engine.clock import Clock
 from engine.execution.exits import Exit
+from engine.execution.flatten import flatten
 from engine.model.commands import (
     ClosePosition,
     Command,
@@ -22,9 +24,11 @@ from engine.model.commands import (
     Trip,
 )
 from engine.model.decision import Verdict
-from engine.model.events import CommandHandled, EngineStateChanged
+from engine.model.events import CommandHandled, EngineStateChanged, Noticed, Severity
 from engine.model.orders import ExitReason
 from engine.trader import NOT_STARTED, Trader
+
+_log = logging.getLogger(__name__)
 
 
 def _done(detail: str) -> CommandResult:
@@ -44,7 +48,10 @@ class Commander:
         self._end = end
 
     async def handle(self, command: Command) -> CommandResult:
-        """Carry a command out and return what became of it; it is durable by then."""
+        """Carry a command out and return what became of it; it is durable by then.
+
+        A crash on the way is a failed command and an event; the engine lives.
+        """
         actions: dict[type[Command], Callable[[Command], Awaitable[CommandResult]]] = {
             StartTrading: self._start,
             StopTrading: self._stop,
@@ -56,11 +63,39 @@ class Commander:
             Flatten: self._flatten,
             Shutdown: self._shutdown,
         }
-        result = await actions[type(command)](command)
         journal = self._trader.journal
+        try:
+            result = await actions[type(command)](command)
+        except Exception as error:  # noqa: BLE001 - told to the sender, logged and journalled
+            _log.exception("%s crashed", type(command).__name__)
+            detail = f"it crashed: {type(error).__name__}: {error}"
+            result = CommandResult(Outcome.FAILED, detail)
+            journal.emit(
+                Noticed(
+                    time=self._clock.now(),
+                    level=Severity.CRITICAL,
+                    topic="commands",
+                    detail=f"{type(command).__name__}: {detail}",
+                )
+            )
         journal.emit(CommandHandled(time=self._clock.now(), command=command, result=result))
         await journal.flush()
         return result
+
+    def brace(self, command: Command) -> None:
+        """Halt entries at once for a flatten, whatever else is still under way or queued.
+
+        An entry approved but not sent yet does not leave any more.
+        """
+        if not isinstance(command, Flatten) and not getattr(command, "flatten", False):
+            return
+        trader, reason = self._trader, command.reason or "flatten"
+        if trader.book.desk.entries_held:
+            return
+        trader.book.desk.entries_held = f"entries halted by flatten ({reason})"
+        changes, _ = trader.watch.breaker.trip(Level.HALT, reason, self._clock.now())
+        trader.journal.extend(changes)
+        trader.switches.started, trader.switches.reason = False, "stopped by flatten"
 
     async def _start(self, command: Command) -> CommandResult:
         assert isinstance(command, StartTrading)
@@ -78,6 +113,7 @@ class Commander:
             )
         trader.switches.started = True
         trader.switches.paused = False
+        trader.book.desk.entries_held = ""
         gate = trader.watch.gate(now)
         held = f"; but {gate.reason}" if gate.verdict is Verdict.BLOCK else ""
         self._state("running", f"trading started{held}")
@@ -125,25 +161,26 @@ class Commander:
             return _refused(f"no position is open in {command.pair.base}")
         why = command.reason or "closed by the operator"
         await book.leave(command.pair, Exit(ExitReason.OPERATOR, position.quantity, why))
+        await self._trader.refresh_account(self._clock.now())
         if command.pair in book.positions:
             return CommandResult(Outcome.FAILED, f"{command.pair.base} is still open; try again")
         return _done(f"{command.pair.base} closed at market")
 
     async def _flatten(self, command: Command) -> CommandResult:
+        assert isinstance(command, Flatten | Shutdown)
         trader = self._trader
-        reason = command.reason or "flatten"
-        # Entries are held durably before the first order goes out, so that none can slip in.
-        changes, _ = trader.watch.breaker.trip(Level.HALT, reason, self._clock.now())
-        trader.journal.extend(changes)
-        trader.switches.started, trader.switches.reason = False, "stopped by flatten"
-        await trader.journal.flush()
-        count = len(trader.book.positions)
-        still_open = await trader.book.close_all(ExitReason.FLATTEN, reason)
-        if still_open:
-            names = ", ".join(pair.base for pair in still_open)
-            return CommandResult(Outcome.FAILED, f"still open: {names}; their stops rest")
-        self._state("halted", f"flat: {count} positions closed, entries halted")
-        return _done(f"flat: {count} positions closed, entries halted until recover and start")
+        self.brace(command)
+        await trader.journal.flush()  # the halt is durable before the first order goes out
+        found = await flatten(trader.book, self._clock, command.reason or "flatten")
+        await trader.refresh_account(self._clock.now())
+        if not found.flat:
+            return CommandResult(
+                Outcome.FAILED,
+                f"{found.detail}; entries stay halted and stops stay where they rest; flatten "
+                "again, or close at the exchange",
+            )
+        self._state("halted", f"{found.detail}, entries halted")
+        return _done(f"{found.detail}, entries halted until recover and start")
 
     async def _shutdown(self, command: Command) -> CommandResult:
         assert isinstance(command, Shutdown)

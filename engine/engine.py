@@ -8,11 +8,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from engine import __version__
+from engine import __version__, resume
 from engine.assembly import assemble, paper_venue
 from engine.clock import MarketClock
 from engine.commander import Commander
@@ -23,14 +25,23 @@ from engine.health import Pulse
 from engine.home import Home, HomeLock
 from engine.ledger.compliance import ComplianceLog
 from engine.ledger.logfile import configure_logging
+from engine.ledger.port import RecordError
 from engine.ledger.recorder import DurableRecorder
 from engine.ledger.store import Ledger
 from engine.market.files import load_directory
 from engine.market.recorded import RecordedMarket
 from engine.market.source import MarketSource
 from engine.market.synthetic import SyntheticMarket
-from engine.model.commands import Command, CommandResult, Level, Source, StartTrading
+from engine.model.commands import (
+    Command,
+    CommandResult,
+    Level,
+    Outcome,
+    Source,
+    StartTrading,
+)
 from engine.model.events import (
+    BreakerChanged,
     EngineStateChanged,
     Event,
     Noticed,
@@ -44,7 +55,6 @@ from engine.options import RunOptions
 from engine.pacer import Pacer
 from engine.picture import Picture, RunFacts
 from engine.protection.breaker import CircuitBreaker
-from engine.risk.track_record import TrackRecord
 from engine.settings import Settings, SettingsError
 from engine.strategy import Strategy
 from engine.supervisor import Supervisor
@@ -54,6 +64,8 @@ from engine.venues.simulated import SimulatedVenue
 
 SNAPSHOT_S = 0.25
 KEEP_RESUME_S = 30.0
+FLUSH_S = 1.0  # how long events of a task that has crashed wait to be told
+SHOW_ANYWAY_S = 1.0
 KEEP_SIGNALS_MS = 30 * 86_400_000
 
 _log = logging.getLogger("sigma.engine")
@@ -86,11 +98,14 @@ class Engine:
             asyncio.Queue(maxsize=100)
         )
         self._busy = asyncio.Lock()
+        self._closed = False
+        self._shutdown_cause = ""
         self._ending = asyncio.Event()
         self._why = ""
         self._lock = HomeLock(self.home)
         self._published = 0.0
         self._kept = 0.0
+        self._flushed = 0.0
         self._supervisor = Supervisor(self._crashed)
 
     # Life
@@ -112,12 +127,14 @@ class Engine:
             }
         )
         try:
-            await self._open()
-            try:
-                await self._live()
-            finally:
-                await self._close()
+            async with AsyncExitStack() as self._opened:  # closed however far the start came
+                await self._open()
+                try:
+                    await self._live()
+                finally:
+                    await self._close()
         finally:
+            self._closed = True
             self._lock.release()
         return self.summary
 
@@ -128,6 +145,8 @@ class Engine:
 
     async def command(self, command: Command) -> CommandResult:
         """Hand a command in and wait for its result."""
+        if self._closed:
+            return _TOO_LATE
         future: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
         await self._commands.put((command, future))
         return await future
@@ -138,17 +157,22 @@ class Engine:
         settings, options = self.settings, self.options
         configure_logging(self.home.logs, settings.log_level, settings.secrets())
         self.replay = options.data is not None
+        if options.data is not None:  # first, so that nothing is written when it is unusable
+            self.market = await asyncio.to_thread(self._recorded_market, options.data)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self.account = f"replay-{stamp}" if self.replay else f"sim-{options.seed}"
         self.ledger = await Ledger.open(self.home.database, self.account)
+        self._opened.push_async_callback(self.ledger.close)
         self.compliance = ComplianceLog(self.home.compliance, decision_record, self.account)
         notes = self.compliance.open()
+        self._opened.callback(self.compliance.close)
         self.recorder = DurableRecorder(self.ledger, self.compliance, self._resume_state)
         notes += await self.recorder.recover()
-        resume = await self.ledger.get_state("resume") or {}
-        self.market = await asyncio.to_thread(self._choose_market, int(resume.get("clock", 0)))
+        left = await self.ledger.get_state("resume") or {}
+        if not self.replay:
+            self.market = self._synthetic_market(int(left.get("clock", 0)))
         self.pairs = self.market.pairs
-        self.trader = await self._build_trader(resume, notes)
+        self.trader = await self._build_trader(left, notes)
         await asyncio.to_thread(self._warm_up, self.market)
         self.picture = Picture(
             self.trader,
@@ -160,6 +184,7 @@ class Engine:
         self.commander = Commander(self.trader, self.clock, self.end)
         self.control = ControlServer(self.home.socket, facts=self._facts, command=self.command)
         await self.control.start()
+        self._opened.push_async_callback(self.control.close)
         now = self.clock.now()
         await self.ledger.begin_run(now, {"account": self.account, "version": __version__})
         for note in notes:
@@ -171,36 +196,32 @@ class Engine:
         gc.set_threshold(20_000, 20, 100)
         self._show()
 
-    def _choose_market(self, left_at: int) -> MarketSource:
+    def _recorded_market(self, directory: Path) -> MarketSource:
         settings, options = self.settings, self.options
-        if options.data is not None:
-            candles = load_directory(
-                options.data,
-                options.pairs,
-                settings.default_timeframe,
-                allowed=settings.pairs,
-            )
-            return RecordedMarket(candles)
+        candles = load_directory(
+            directory, options.pairs, settings.default_timeframe, allowed=settings.pairs
+        )
+        return RecordedMarket(candles)
+
+    def _synthetic_market(self, left_at: int) -> MarketSource:
+        settings, options = self.settings, self.options
         start = left_at or int(time.time() * 1000) // settings.candle_ms * settings.candle_ms
         return SyntheticMarket(
             options.pairs or settings.pairs, options.seed, start, settings.candle_ms
         )
 
-    async def _build_trader(self, resume: dict[str, Any], notes: list[str]) -> Trader:
+    async def _build_trader(self, left: dict[str, Any], notes: list[str]) -> Trader:
         settings = self.settings
         limits = settings.limits()
-        self.clock.set(int(resume.get("clock", 0)))
-        unclean = bool(resume) and not resume.get("clean", False)
+        self.clock.set(int(left.get("clock", 0)))
+        unclean = bool(left) and not left.get("clean", False)
         breaker, found = CircuitBreaker.restored(
-            resume.get("breaker"),
+            left.get("breaker"),
             self.clock.now(),
             not unclean,
             throttled_confidence=limits.throttled_confidence,
         )
         notes += found
-        record = TrackRecord(await self.ledger.closed_trades())
-        for shadow in await self.ledger.closed_trades(100, shadow=True):
-            record.add(shadow)
         balance = Decimal(repr(settings.paper_balance))
         venue = paper_venue(self.pairs, balance)
         journal = Journal(self.recorder, self._told)
@@ -214,16 +235,12 @@ class Engine:
             journal=journal,
             clock=self.clock,
             breaker=breaker,
-            record=record,
+            record=await resume.track_record(self.ledger),
             tag="p",
         )
-        if resume:
-            venue.restore(resume["venue"])
-            trader.shadow_venue.restore(resume["shadow_venue"])
-            trader.equity.load(resume["equity"])
-            trader.book.adopt(await self.ledger.open_positions())
-            trader.shadow_book.adopt(await self.ledger.open_positions(shadow=True))
         self._venue: SimulatedVenue = venue
+        if left:
+            notes += await resume.take_up(trader, venue, self.ledger, left, self.clock.now())
         trader.account = await venue.account()
         return trader
 
@@ -231,29 +248,32 @@ class Engine:
         history = market.history()
         self.trader.scanner.seed(history)
         last = max((candles[-1].time for candles in history.values() if candles), default=None)
-        if last is not None and self.clock.now() == 0:
+        if self.clock.now() == 0:
+            if last is None:  # a recording: its first candle opens now
+                last = next(iter(market.steps())).time - 2 * market.candle_ms
             self.clock.set(last + market.candle_ms)
 
     # Living
 
     async def _live(self) -> None:
+        if self.options.start:  # before the market moves, so that no candle is missed
+            result = await self.commander.handle(StartTrading(source=Source.CLI, reason="--start"))
+            _log.info("start: %s", result.detail)
         loop = asyncio.get_running_loop()
         tasks = [
             loop.create_task(self._supervisor.run("market", self._follow_market)),
             loop.create_task(self._supervisor.run("commands", self._obey)),
             loop.create_task(self._supervisor.run("pulse", self._beat)),
         ]
-        if self.options.start:
-            result = await self.command(StartTrading(source=Source.CLI, reason="--start"))
-            _log.info("start: %s", result.detail)
         duration = self.options.duration_s
         try:
             await asyncio.wait_for(self._ending.wait(), duration)
         except TimeoutError:
             self._why = f"the set duration of {duration:g} s is over"
         finally:
-            for task in tasks:
-                task.cancel()
+            async with self._busy:  # a step or command under way comes to its end first
+                for task in tasks:
+                    task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow_market(self) -> None:
@@ -267,6 +287,7 @@ class Engine:
                 self.clock.set(step.time)
                 decisions = await self.trader.step(step)
                 self.picture.see_step(step, decisions, (time.perf_counter() - began) * 1000)
+                await self._stand_down()
             self._show_if_due()
         async with self._busy:
             await self.trader.finish()
@@ -279,6 +300,7 @@ class Engine:
             try:
                 async with self._busy:
                     result = await self.commander.handle(command)
+                    await self._stand_down()
             except Exception as error:
                 if not future.done():
                     future.set_exception(error)
@@ -291,33 +313,59 @@ class Engine:
         """Measure the loop's lateness; keep what a restart needs; show something when idle."""
         while True:
             await self.pulse.wait()
-            self._show_if_due()
+            # Never half a step, unless the step hangs.
+            if not self._busy.locked() or time.monotonic() - self._published > SHOW_ANYWAY_S:
+                self._show_if_due()
+            if self.trader.journal.pending and time.monotonic() - self._flushed > FLUSH_S:
+                self._flushed = time.monotonic()
+                async with self._busy:
+                    await self.trader.journal.flush()
             if time.monotonic() - self._kept > KEEP_RESUME_S:
                 self._kept = time.monotonic()
-                async with self._busy:
-                    await self.ledger.write((), self._resume_state())
-                await self.ledger.prune(self.clock.now() - KEEP_SIGNALS_MS)
+                await self._keep()
+
+    async def _keep(self) -> None:
+        """Keep what a restart needs, and drop what is too old to be needed."""
+        try:
+            async with self._busy:
+                await self.ledger.write((), self._resume_state())
+            await self.ledger.prune(self.clock.now() - KEEP_SIGNALS_MS)
+        except RecordError as error:
+            _log.error("the state cannot be kept: %s", error)
+            self.trader.journal.failing = True
+
+    async def _stand_down(self) -> None:
+        """When the breaker has gone to SHUTDOWN: make every position safe, then end."""
+        cause, self._shutdown_cause = self._shutdown_cause, ""
+        if not cause:
+            return
+        for pair, position in list(self.trader.book.positions.items()):
+            if position.stop_order_id is None:
+                await self.trader.book.protect(pair)
+        await self.trader.journal.flush()
+        self.end(f"circuit breaker SHUTDOWN: {cause}")
 
     # Ending
 
     async def _close(self) -> None:
+        self._closed = True
+        while not self._commands.empty():
+            _, future = self._commands.get_nowait()
+            if not future.done():
+                future.set_result(_TOO_LATE)
         try:
             async with self._busy:
+                await self.trader.refresh_account(self.clock.now())
                 self.summary = self._summary()
                 why = self._why or "the engine failed"
                 self._state("stopped", f"engine ended: {why}")
                 self.trader.journal.emit(RunFinished(time=self.clock.now(), summary=self.summary))
                 await self.trader.journal.flush()
-                state = self._resume_state()
-                state["resume"]["clean"] = True
-                await self.ledger.write((), state)
+                await self.ledger.write((), self._resume_state(clean=True))
                 await self.ledger.end_run(self.clock.now(), self.summary)
         finally:
             self.picture.ended = self._why or "the engine failed"
             self._show()
-            self.compliance.close()
-            await self.ledger.close()
-            await self.control.close()
 
     def _summary(self) -> dict[str, Any]:
         counts = self.trader.fingerprint
@@ -336,18 +384,8 @@ class Engine:
             "fingerprint": counts.hexdigest(),
         }
 
-    def _resume_state(self) -> dict[str, Any]:
-        trader = self.trader
-        return {
-            "resume": {
-                "clock": self.clock.now(),
-                "clean": False,
-                "breaker": trader.watch.breaker.state(),
-                "equity": trader.equity.dump(),
-                "venue": self._venue.snapshot(),
-                "shadow_venue": trader.shadow_venue.snapshot(),
-            }
-        }
+    def _resume_state(self, *, clean: bool = False) -> dict[str, Any]:
+        return {"resume": resume.dump(self.trader, self._venue, self.clock.now(), clean=clean)}
 
     # Telling
 
@@ -356,6 +394,8 @@ class Engine:
         for event in events:
             if isinstance(event, PositionClosed):
                 self.picture.see_trade(event.trade)
+            elif isinstance(event, BreakerChanged) and event.after is Level.SHUTDOWN:
+                self._shutdown_cause = event.detail
             text = describe(event)
             if text is not None:
                 _log.log(_LOG_LEVEL[event.severity], text)
@@ -400,6 +440,7 @@ class Engine:
         )
 
 
+_TOO_LATE = CommandResult(Outcome.FAILED, "the engine has ended; the command was not carried out")
 _LOG_LEVEL = {
     Severity.INFO: logging.INFO,
     Severity.WARNING: logging.WARNING,

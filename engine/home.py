@@ -5,9 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+LOOKS = 10  # at a lock that names no holder
+LOOK_S = 0.02
 
 
 class HomeError(Exception):
@@ -56,7 +60,7 @@ class Home:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             probe = self.root / ".writable"
             probe.write_bytes(b"")
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another process may probe at the same moment
         except OSError as error:
             raise HomeError(
                 f"home {self.root} cannot be written ({error.strerror}); "
@@ -84,19 +88,32 @@ class HomeLock:
         self._fd: int | None = None
 
     def acquire(self, details: dict[str, Any]) -> None:
-        """Take the lock and write who holds it. Raises ``HomeBusy`` naming the holder."""
-        fd = os.open(self._home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock and write who holds it.
+
+        Raises ``HomeBusy`` naming the holder, ``HomeError`` when the file cannot be used.
+        """
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _read(os.read(fd, 4096).decode(errors="replace")) or {}
-            os.close(fd)
-            raise HomeBusy(
-                f"an engine already runs in {self._home.root} (pid {holder.get('pid', '?')}, "
-                f"since {holder.get('started', '?')}); stop it or choose another --home"
-            ) from None
+            fd = os.open(self._home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise HomeError(
+                f"{self._home.lock} cannot be opened ({error.strerror}); "
+                "choose another home with --home or SIGMA_HOME"
+            ) from error
+        for attempt in range(LOOKS):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = _read(os.pread(fd, 4096, 0).decode(errors="replace")) or {}
+            if holder or attempt + 1 == LOOKS:
+                os.close(fd)
+                raise HomeBusy(
+                    f"an engine already runs in {self._home.root} (pid {holder.get('pid', '?')}, "
+                    f"since {holder.get('started', '?')}); stop it or choose another --home"
+                )
+            time.sleep(LOOK_S)  # somebody only looks at who holds it
         os.ftruncate(fd, 0)
-        os.write(fd, json.dumps(details).encode())
+        os.pwrite(fd, json.dumps(details).encode(), 0)
         self._fd = fd
 
     def release(self) -> None:

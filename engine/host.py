@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from engine.model.commands import Command, CommandResult
@@ -81,15 +82,19 @@ class EngineHost:
         if loop is None or self._over.is_set():
             future.set_exception(RuntimeError("no engine is running"))
             return future
-        loop.call_soon_threadsafe(self._take, command, future)
+        try:
+            loop.call_soon_threadsafe(self._take, command, future)
+        except RuntimeError:  # the loop was closed a moment ago
+            future.set_exception(RuntimeError("no engine is running"))
         return future
 
     def end(self, why: str) -> None:
         """Ask the engine to end in order; from any thread, a signal handler included."""
         self._stop_asked = why
         loop, engine = self._loop, self._engine
-        if loop is not None and engine is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(engine.end, why)
+        if loop is not None and engine is not None:
+            with suppress(RuntimeError):  # the loop was closed a moment ago
+                loop.call_soon_threadsafe(engine.end, why)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the engine's end (s); return whether it has ended."""
@@ -108,7 +113,7 @@ class EngineHost:
     def _main(self) -> None:
         try:
             asyncio.run(self._run())
-        except Exception as error:  # noqa: BLE001 - the fate is told to whoever supervises
+        except BaseException as error:  # noqa: BLE001 - the fate is told to whoever supervises
             self.error = error
             self._fate = f"{error}" or type(error).__name__
             _log.exception("the engine failed")

@@ -52,11 +52,17 @@ class Supervisor:
                 state.restarts += 1
                 state.state = "restarting"
                 sentence = f"task {name} crashed: {type(error).__name__}: {error}"
-                self._on_crash(name, sentence, len(state.crashes) >= REPEATED)
+                self._report(name, sentence, len(state.crashes) >= REPEATED)
                 await asyncio.sleep(BACKOFF_S[min(len(state.crashes), len(BACKOFF_S)) - 1])
             else:
                 state.state = "done"
                 return
+
+    def _report(self, name: str, sentence: str, repeated: bool) -> None:
+        try:
+            self._on_crash(name, sentence, repeated)
+        except Exception:  # noqa: BLE001 - the task must go on whatever the report meets
+            _log.exception("the crash of task %s could not be reported", name)
 
     def overview(self) -> tuple[tuple[str, str, int], ...]:
         """Return (name, state, restarts) of every task."""

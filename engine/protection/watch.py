@@ -8,6 +8,7 @@ from engine.model.decision import BreakerGate, Verdict
 from engine.model.events import BreakerChanged, Event, MonitorReported
 from engine.protection.breaker import CircuitBreaker
 from engine.protection.monitor import MonitorReport, review
+from engine.protection.triggers import MonitorSeverity
 from engine.risk.limits import RiskLimits
 from engine.risk.track_record import EDGE_WINDOW, TrackRecord
 from engine.venues.port import Account
@@ -117,11 +118,11 @@ class Watch:
         if seen == self._reviewed:
             return []
         self._reviewed = seen
-        before = self.report
+        before = self.report.severity if self.report else MonitorSeverity.HEALTHY
         report = review(trades, now)
         self.report = report
         events: list[Event] = list(self._judge(now, record))
-        if before is None or before.severity != report.severity:
+        if report.severity is not before:
             events.append(
                 MonitorReported(
                     time=now,

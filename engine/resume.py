@@ -1,0 +1,69 @@
+"""Resume: what a restart needs of the run before, and going on where that run ended."""
+
+from __future__ import annotations
+
+from heapq import merge
+from typing import Any
+
+from engine.execution import recovery
+from engine.ledger.store import Ledger
+from engine.risk.track_record import TrackRecord
+from engine.settings import SettingsError
+from engine.trader import Trader
+from engine.venues.simulated import SimulatedVenue
+
+_SHADOW_TRADES = 100  # as many as a track record keeps
+
+
+def dump(trader: Trader, venue: SimulatedVenue, now: int, *, clean: bool) -> dict[str, Any]:
+    """Return what a restart needs, as JSON-able data; ``clean`` marks an orderly end."""
+    return {
+        "clock": now,
+        "clean": clean,
+        "breaker": trader.watch.breaker.state(),
+        "equity": trader.equity.dump(),
+        "best": {**trader.book.best_prices(), **trader.shadow_book.best_prices()},
+        "venue": venue.snapshot(),
+        "shadow_venue": trader.shadow_venue.snapshot(),
+    }
+
+
+async def track_record(ledger: Ledger) -> TrackRecord:
+    """Return the record of the account's trades, real and shadow, in the order they closed.
+
+    The order matters: real trades use up the evidence of the shadow trades before them.
+    """
+    real = await ledger.closed_trades()
+    shadow = await ledger.closed_trades(_SHADOW_TRADES, shadow=True)
+    return TrackRecord(merge(real, shadow, key=lambda trade: trade.exit_time))
+
+
+async def take_up(
+    trader: Trader, venue: SimulatedVenue, ledger: Ledger, left: dict[str, Any], now: int
+) -> list[str]:
+    """Give a trader the accounts, positions, marks and orders that a run has ``left``.
+
+    Orders whose end is not on record are asked for, and venue and ledger are compared: what
+    does not agree raises the breaker. Returns what the operator should know, in sentences.
+    Raises ``SettingsError`` for a position in a pair that is no longer traded.
+    """
+    try:
+        venue.restore(left["venue"])
+        trader.shadow_venue.restore(left["shadow_venue"])
+    except ValueError as error:
+        raise SettingsError(
+            f"the account cannot be taken up ({error}); start with the pairs it was left with, "
+            "or choose another --home"
+        ) from error
+    trader.equity.load(left["equity"])
+    notes: list[str] = []
+    intents = await ledger.unresolved_intents()
+    for book in (trader.book, trader.shadow_book):
+        book.adopt(await ledger.open_positions(shadow=book.shadow), left.get("best"))
+        notes += await recovery.resolve(book, intents, ledger.fills)
+        found = await recovery.differences(book)
+        if found and not book.shadow:
+            trader.journal.extend(trader.watch.breaker.record_mismatch(True, now))
+        notes += found
+    trader.journal.extend(trader.watch.resume(now, trader.record, trader.limits))
+    return notes

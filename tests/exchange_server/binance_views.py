@@ -303,7 +303,7 @@ def account_info(account: Account, now: int, *, version: int) -> Json:
         "CrossWalletBalance": account.cross_wallet,
         "CrossUnPnl": cross_profit,
     }
-    asset = {key[0].lower() + key[1:]: text(value, 8) for key, value in totals.items()}
+    asset: Json = {key[0].lower() + key[1:]: text(value, 8) for key, value in totals.items()}
     asset |= {
         "asset": "USDT",
         "availableBalance": text(account.available, 8),
@@ -311,7 +311,7 @@ def account_info(account: Account, now: int, *, version: int) -> Json:
         "marginAvailable": True,
         "updateTime": now,
     }
-    view = {f"total{key}": text(value, 8) for key, value in totals.items()}
+    view: Json = {f"total{key}": text(value, 8) for key, value in totals.items()}
     view |= {
         "availableBalance": text(account.available, 8),
         "maxWithdrawAmount": text(account.available, 8),
@@ -328,7 +328,7 @@ def account_info(account: Account, now: int, *, version: int) -> Json:
 
 def _account_position(item: Position, account: Account, version: int) -> Json:
     settings = account.settings[item.symbol]
-    view = {
+    view: Json = {
         "symbol": item.symbol,
         "positionSide": item.side,
         "positionAmt": text(item.quantity),

@@ -19,7 +19,8 @@ def spoil(rows: list[Row], fault: Fault) -> list[Row]:
             return rows[:middle] + rows[middle + count :]
         case "nan":
             middle = max(0, len(rows) - 2)
-            broken = (rows[middle][0], *[math.nan] * 4, rows[middle][5])
+            nan = math.nan
+            broken: Row = (rows[middle][0], nan, nan, nan, nan, rows[middle][5])
             return [*rows[:middle], broken, *rows[middle + 1 :]]
         case shape:
             raise ValueError(f"unknown candle fault {shape!r}")

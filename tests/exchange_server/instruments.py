@@ -60,7 +60,7 @@ class Rules:
 
 
 def _brackets(*rows: tuple[int, str, str]) -> tuple[Bracket, ...]:
-    """Build brackets from (max leverage, cap, maintenance rate); ``cum`` keeps margin continuous."""
+    """Build brackets from (leverage, cap, maintenance rate); ``cum`` keeps it continuous."""
     built: list[Bracket] = []
     floor, cum, previous = D(0), D(0), D(0)
     for number, (leverage, cap, rate) in enumerate(rows, start=1):

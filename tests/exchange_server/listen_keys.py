@@ -40,6 +40,10 @@ class ListenKeys:
     def alive(self, listen_key: str) -> bool:
         return self.valid_until.get(listen_key, 0) > self.clock.now()
 
+    def expired(self, listen_key: str) -> bool:
+        """Return whether a key ran out by time; one that was killed is simply unknown."""
+        return listen_key in self.valid_until and not self.alive(listen_key)
+
     def close(self, api_key: str) -> None:
         """End the key of an API key."""
         self.valid_until.pop(self.owned.pop(api_key, ""), None)

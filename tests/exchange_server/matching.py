@@ -72,7 +72,7 @@ class Exchange:
     def place(self, request: OrderRequest) -> Order:
         """Take an order and match it; raises ``ApiError`` when it is refused."""
         rules = self.symbol_rules(request.symbol)
-        checks.check_wording(request, rules, self.account)
+        checks.check_wording(request, rules)
         if any(order.request.client_id == request.client_id for order in self.open_orders()):
             raise ApiError(-4116)
         self._check_risk(request, rules)
@@ -191,7 +191,7 @@ class Exchange:
         for algo in self.open_algos():
             request = algo.request
             same = (request.symbol, request.position_side) == (position.symbol, position.side)
-            if same and request.close_position:
+            if same and (request.close_position or algo.attached):
                 self._end_algo(algo, "EXPIRED", "position closed")
 
     def _finish(self, order: Order, status: str) -> None:
@@ -204,7 +204,7 @@ class Exchange:
     def place_algo(self, request: OrderRequest, trigger: Decimal, working: str, till: int) -> Algo:
         """Take a conditional order; margin and position are only checked when it fires."""
         rules = self.symbol_rules(request.symbol)
-        checks.check_wording(request, rules, self.account)
+        checks.check_wording(request, rules)
         if any(algo.request.client_id == request.client_id for algo in self.open_algos()):
             raise ApiError(-4116)
         now = self.clock.now()

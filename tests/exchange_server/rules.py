@@ -10,12 +10,10 @@ from tests.exchange_server.instruments import Rules
 from tests.exchange_server.state import ZERO, Algo, Order, OrderRequest, money
 
 
-def check_wording(request: OrderRequest, rules: Rules, account: Account) -> None:
-    """Raise for a malformed order: position side, client id, steps and limits."""
+def check_wording(request: OrderRequest, rules: Rules) -> None:
+    """Raise for a malformed order: side, client id, steps and limits."""
     if request.side not in ("BUY", "SELL"):
         raise ApiError(-1117)
-    if account.hedged == (request.position_side == "BOTH"):
-        raise ApiError(-4061)
     if len(request.client_id) > 36:
         raise ApiError(-4015)
     if not request.close_position:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from uuid import uuid4
 
 from tests.exchange_server.account import Account
 from tests.exchange_server.clock import Clock
@@ -14,6 +15,7 @@ from tests.exchange_server.keys import ApiKey
 from tests.exchange_server.listen_keys import ListenKeys
 from tests.exchange_server.matching import Exchange
 from tests.exchange_server.prices import Prices
+from tests.exchange_server.state import AccountEvent, Order, OrderRequest
 
 
 @dataclass
@@ -52,6 +54,53 @@ class World:
         for symbol in self.rules:
             self.set_price(symbol, self.prices.walk(symbol, seconds))
         self.catch_up()
+
+    def external_order(
+        self, symbol: str, side: str, quantity: Decimal, *, position_side: str = "BOTH"
+    ) -> Order:
+        """Trade at market as another client of the same account."""
+        request = OrderRequest(
+            symbol=symbol,
+            side=side,
+            type="MARKET",
+            quantity=quantity,
+            client_id=f"web_{uuid4().hex[:20]}",
+            position_side=position_side,
+            source="external",
+        )
+        return self.exchange.place(request)
+
+    def deleverage(self, symbol: str, quantity: Decimal | None = None) -> None:
+        """Auto-deleverage every position of a contract at the mark, whole or in part."""
+        for position in self.account.open_positions():
+            if position.symbol == symbol:
+                size = abs(position.quantity) if quantity is None else quantity
+                self.keeper.deleverage(position, size, self.account.mark(symbol))
+
+    def liquidate(self, symbol: str) -> None:
+        """Liquidate every position of a contract at the present mark."""
+        for position in self.account.open_positions():
+            if position.symbol == symbol:
+                self.keeper.liquidate(position)
+
+    def transfer(self, amount: Decimal) -> None:
+        """Move money in or out of the wallet, as a deposit or withdrawal does."""
+        self.account.earn("TRANSFER", "", amount, self.clock.now())
+        reason = "DEPOSIT" if amount > 0 else "WITHDRAW"
+        self.exchange.tell(AccountEvent(reason, (), amount))
+
+    def pay_funding(self, rates: dict[str, Decimal] | None = None) -> None:
+        """Pay funding now, at the given rates (fractions of notional) where there are any."""
+        for symbol, rate in (rates or {}).items():
+            self.prices.quotes[symbol].funding_rate = rate
+        self.keeper.pay_funding(self.clock.now())
+
+    def set_listed(self, symbol: str, listed: bool) -> None:
+        """List or delist a contract: a delisted one refuses what opens, exits still work."""
+        if listed:
+            self.exchange.delisted.discard(symbol)
+        else:
+            self.exchange.delisted.add(symbol)
 
     def catch_up(self) -> None:
         """Do what time alone brings: funding, expiry of conditional orders, new candles."""

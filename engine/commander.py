@@ -87,10 +87,10 @@ class Commander:
 
         An entry approved but not sent yet does not leave any more.
         """
-        if not isinstance(command, Flatten) and not getattr(command, "flatten", False):
-            return
+        closes = isinstance(command, Flatten) or (isinstance(command, Shutdown) and command.flatten)
         trader, reason = self._trader, command.reason or "flatten"
-        if trader.book.desk.entries_held:
+        braced = trader.book.desk.entries_held and trader.watch.level.rank >= Level.HALT.rank
+        if braced or not closes:
             return
         trader.book.desk.entries_held = f"entries halted by flatten ({reason})"
         changes, _ = trader.watch.breaker.trip(Level.HALT, reason, self._clock.now())

@@ -147,6 +147,7 @@ class Engine:
         """Hand a command in and wait for its result."""
         if self._closed:
             return _TOO_LATE
+        self.commander.brace(command)  # before whatever is under way or queued
         future: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
         await self._commands.put((command, future))
         return await future

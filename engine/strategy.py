@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, fields
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
 
+from engine.model.market import Pair
 from engine.model.signal import Regime
 
 SCHEMA_VERSION = 1
@@ -65,14 +75,31 @@ class ByRegime:
         return self.volatile if regime is Regime.VOLATILE else self.chop
 
 
+def _each(low: float, high: float) -> tuple[AfterValidator, FieldInfo]:
+    """Hold all four numbers of a ``ByRegime`` between two bounds, and say so in the schema."""
+
+    def check(value: ByRegime) -> ByRegime:
+        for item in fields(value):
+            number = getattr(value, item.name)
+            if not low <= number <= high:
+                raise ValueError(f"{item.name} = {number:g}: must be from {low:g} to {high:g}")
+        return value
+
+    return AfterValidator(check), Field(json_schema_extra={"each": [low, high]})
+
+
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class ExitParams:
     """The dynamic exits. Distances and thresholds are fractions of price or of the entry."""
 
     arm_r: float = Field(default=1.0, ge=0.25, le=5)
-    trail: ByRegime = field(default_factory=lambda: ByRegime(0.02, 0.015, 0.01, 0.025))
+    trail: Annotated[ByRegime, *_each(0.002, 0.2)] = field(
+        default_factory=lambda: ByRegime(0.02, 0.015, 0.01, 0.025)
+    )
     trail_atr: float = Field(default=3.0, ge=0.5, le=10)
-    limit_minutes: ByRegime = field(default_factory=lambda: ByRegime(240, 120, 60, 30))
+    limit_minutes: Annotated[ByRegime, *_each(5, 1_440)] = field(
+        default_factory=lambda: ByRegime(240, 120, 60, 30)
+    )
     keep_past_limit: float = _fraction(0.03)
     keep_past_regime_change: float = _fraction(0.05)
     partial_at_r: float = Field(default=0.0, ge=0, le=10)  # 0 = no partial exits
@@ -100,9 +127,29 @@ class Strategy:
     rsi_high: float = Field(default=70, ge=50, le=95)
     stop_atr: float = Field(default=1.5, ge=0.5, le=10)
     target_r: float = Field(default=2.0, ge=2.0, le=10)
-    stop_by_regime: ByRegime = field(default_factory=lambda: ByRegime(1.2, 0.9, 0.8, 1.5))
+    stop_by_regime: Annotated[ByRegime, *_each(0.5, 3)] = field(
+        default_factory=lambda: ByRegime(1.2, 0.9, 0.8, 1.5)
+    )
     min_net_reward_risk: float = Field(default=1.2, ge=0.5, le=5)
     exits: ExitParams = field(default_factory=ExitParams)
+
+    @field_validator("pairs", mode="after")
+    @classmethod
+    def _full_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Write pairs as their unified symbols, which is what the scanner compares with."""
+        pairs = tuple(Pair.parse(item) for item in value)
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("a pair is named twice")
+        return pairs
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Strategy:
+        if self.full_confidence_score <= self.entry_score:
+            raise ValueError(
+                f"full_confidence_score {self.full_confidence_score:g} must be above "
+                f"entry_score {self.entry_score:g}"
+            )
+        return self
 
 
 STRATEGY_SCHEMA: TypeAdapter[Strategy] = TypeAdapter(Strategy)

@@ -29,8 +29,8 @@ class NoKey(ChatError):
 
     def __init__(self) -> None:
         super().__init__(
-            "No Gemini key is set. Put GEMINI_API_KEY=... into .env or the environment and start "
-            "again; slash commands such as /why BTC work without one."
+            "No Gemini key is set. Add GEMINI_API_KEY to .env or the environment and start again; "
+            "slash commands such as /why BTC work without one."
         )
 
 

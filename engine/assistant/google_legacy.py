@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import Any
 
 import requests
-from google.api_core import exceptions as api
 
 from engine.assistant.errors import (
     Blocked,
@@ -32,10 +31,10 @@ from engine.assistant.port import Chunk, Message, Role, TextDelta
 from engine.assistant.reading import AnswerReading
 from engine.assistant.schema import reduced
 
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # it announces its own end on import
-    genai: Any = import_module("google.generativeai")
+# Both announce their own end on import, to a terminal that belongs to somebody else.
+warnings.filterwarnings("ignore", r"\s*(All support for|You are using a Python)", FutureWarning)
+api: Any = import_module("google.api_core.exceptions")
+genai: Any = import_module("google.generativeai")
 
 _LIST_S = 5.0
 _DONE = object()

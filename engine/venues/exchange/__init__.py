@@ -1,0 +1,1 @@
+"""Binance and WEEX behind the venue port, over ccxt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from sigma_tui.cli.failures import UsageError
 Handler = Callable[[argparse.Namespace], int]
 _VALUED = ("--home",)
 _FLAGS = ("--json",)
+_WRONG_COMMAND = re.compile(r"argument COMMAND: invalid choice: ('.*?') \(choose")
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,6 +27,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the message with the command it belongs to."""
         name = self.prog.removeprefix("sigma").strip()
+        if wrong := _WRONG_COMMAND.match(message):
+            message = f"{wrong.group(1)} is not a command"
         raise UsageError(f"{name + ': ' if name else ''}{message}; see `{self.prog} --help`")
 
 

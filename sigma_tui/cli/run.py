@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ def run_command(args: argparse.Namespace) -> int:
     )
     context.require_allowed(args.pairs, settings)
     _require_possible(args, settings)
+    if not args.headless and not has_terminal():
+        raise UsageError("run: the cockpit needs a terminal; without one use --headless")
     home = context.home_of(args)
     home.prepare()
     _require_free(home)
@@ -62,6 +65,11 @@ def run_command(args: argparse.Namespace) -> int:
 
     start = run_headless if args.headless else run_cockpit
     return int(start(settings, _options(args, home), args))
+
+
+def has_terminal() -> bool:
+    """Return whether a person can see and type."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _options(args: argparse.Namespace, home: Home) -> RunOptions:

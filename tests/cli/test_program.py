@@ -72,6 +72,7 @@ def test_help_of_every_command(sigma):
 def test_without_a_command_it_runs(sigma, monkeypatch, place):
     """Options alone belong to ``run``; the parsed ones are handed over."""
     import sigma_tui.run as running
+    from sigma_tui.cli import run
 
     seen = {}
 
@@ -80,6 +81,7 @@ def test_without_a_command_it_runs(sigma, monkeypatch, place):
         return 0
 
     monkeypatch.setattr(running, "run_cockpit", stand_in)
+    monkeypatch.setattr(run, "has_terminal", lambda: True)
     result = sigma(
         "--home", place / "h", "--speed", "300", "--start", "--seed", "7", "--ascii", "--theme",
         "night", "--no-mouse", "--on-hangup", "keep", "--duration", "5", "--confirm-live", "sim",
@@ -152,3 +154,25 @@ def test_strategies(sigma):
     assert sigma("strategy", "list").out.startswith("default v1 (active)")
     assert sigma("strategy", "show", "--json").json["name"] == "default"
     assert "entry_score" in sigma("strategy", "show", "default").out
+
+
+def test_the_description_names_every_command_and_option():
+    """``docs/commands.md`` keeps up with the parser."""
+    import argparse
+
+    from sigma_tui.cli.entry import GROUPS
+    from sigma_tui.cli.parser import build_parser
+
+    text = (ROOT / "docs" / "commands.md").read_text()
+
+    def walk(parser: argparse.ArgumentParser) -> None:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, inner in action.choices.items():
+                    assert name in text, name
+                    walk(inner)
+            else:
+                for option in action.option_strings:
+                    assert option in ("-h", "-V", "--version") or option in text, option
+
+    walk(build_parser(group.register for group in GROUPS))

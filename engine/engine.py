@@ -20,6 +20,7 @@ from engine.clock import MarketClock
 from engine.commander import Commander
 from engine.control.server import ControlServer
 from engine.control.views import Facts
+from engine.execution.flatten import make_safe
 from engine.execution.journal import Journal
 from engine.health import Pulse
 from engine.home import Home, HomeLock
@@ -51,6 +52,8 @@ from engine.model.events import (
 )
 from engine.model.snapshot import Snapshot
 from engine.narrative import describe
+from engine.notify.inbox import Inbox
+from engine.notify.setup import channels_of, notifier_of
 from engine.options import RunOptions
 from engine.pacer import Pacer
 from engine.picture import Picture, RunFacts
@@ -160,10 +163,13 @@ class Engine:
         self.replay = options.data is not None
         if options.data is not None:  # first, so that nothing is written when it is unusable
             self.market = await asyncio.to_thread(self._recorded_market, options.data)
+        channels = await asyncio.to_thread(channels_of, settings)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self.account = f"replay-{stamp}" if self.replay else f"sim-{options.seed}"
         self.ledger = await Ledger.open(self.home.database, self.account)
         self._opened.push_async_callback(self.ledger.close)
+        self.inbox = Inbox(self.ledger)
+        self.notifier = notifier_of(settings, channels, self.inbox.put)
         self.compliance = ComplianceLog(self.home.compliance, decision_record, self.account)
         notes = self.compliance.open()
         self._opened.callback(self.compliance.close)
@@ -181,7 +187,7 @@ class Engine:
             self.clock,
         )
         self.picture.restore(await self.ledger.closed_trades(500))
-        self.pulse = Pulse(self.home, self._supervisor)
+        self.pulse = Pulse(self.home, self._supervisor, self.notifier.overview)
         self.commander = Commander(self.trader, self.clock, self.end)
         self.control = ControlServer(self.home.socket, facts=self._facts, command=self.command)
         await self.control.start()
@@ -250,9 +256,11 @@ class Engine:
         self.trader.scanner.seed(history)
         last = max((candles[-1].time for candles in history.values() if candles), default=None)
         if self.clock.now() == 0:
-            if last is None:  # a recording: its first candle opens now
-                last = next(iter(market.steps())).time - 2 * market.candle_ms
-            self.clock.set(last + market.candle_ms)
+            if last is not None:
+                self.clock.set(last + market.candle_ms)
+            else:  # a recording: its first bar opens now
+                bars = next(iter(market.steps())).bars
+                self.clock.set(min(bar.time for bar in bars.values()))
 
     # Living
 
@@ -265,6 +273,7 @@ class Engine:
             loop.create_task(self._supervisor.run("market", self._follow_market)),
             loop.create_task(self._supervisor.run("commands", self._obey)),
             loop.create_task(self._supervisor.run("pulse", self._beat)),
+            loop.create_task(self._supervisor.run("notifications", self.inbox.run)),
         ]
         duration = self.options.duration_s
         try:
@@ -321,6 +330,7 @@ class Engine:
                 self._flushed = time.monotonic()
                 async with self._busy:
                     await self.trader.journal.flush()
+                    await self._stand_down()
             if time.monotonic() - self._kept > KEEP_RESUME_S:
                 self._kept = time.monotonic()
                 await self._keep()
@@ -336,15 +346,23 @@ class Engine:
             self.trader.journal.failing = True
 
     async def _stand_down(self) -> None:
-        """When the breaker has gone to SHUTDOWN: make every position safe, then end."""
-        cause, self._shutdown_cause = self._shutdown_cause, ""
+        """When the breaker has gone to SHUTDOWN: make every position safe, then end.
+
+        Where the venue does not show that they are, this is tried again after the next step.
+        """
+        cause, book = self._shutdown_cause, self.trader.book
         if not cause:
             return
-        for pair, position in list(self.trader.book.positions.items()):
-            if position.stop_order_id is None:
-                await self.trader.book.protect(pair)
+        book.desk.entries_held = f"SHUTDOWN: {cause}"
+        left = await make_safe(book, self.clock, book.desk.entries_held)
+        if left:
+            names = ", ".join(pair.base for pair in left)
+            sentence = f"SHUTDOWN waits: no stop is seen to work for {names}; trying again"
+            self._notice(Severity.EMERGENCY, "engine", sentence)
         await self.trader.journal.flush()
-        self.end(f"circuit breaker SHUTDOWN: {cause}")
+        if not left:
+            self._shutdown_cause = ""
+            self.end(f"circuit breaker SHUTDOWN: {cause}")
 
     # Ending
 
@@ -366,7 +384,9 @@ class Engine:
                 await self.ledger.end_run(self.clock.now(), self.summary)
         finally:
             self.picture.ended = self._why or "the engine failed"
+            await self.inbox.store()
             self._show()
+            await asyncio.to_thread(self.notifier.close)
 
     def _summary(self) -> dict[str, Any]:
         counts = self.trader.fingerprint
@@ -400,13 +420,14 @@ class Engine:
             text = describe(event)
             if text is not None:
                 _log.log(_LOG_LEVEL[event.severity], text)
+                self.notifier.see(event, text)
         self._tell(events)
         self.control.publish(events)
 
     def _facts(self) -> Facts:
         trader = self.trader
         return Facts(
-            snapshot=self.picture.build(self.pulse.view()),
+            snapshot=self._snapshot(),
             account=trader.account,
             positions=(*trader.book.positions.values(), *trader.shadow_book.positions.values()),
             started=self._started,
@@ -420,7 +441,11 @@ class Engine:
 
     def _show(self) -> None:
         self._published = time.monotonic()
-        self._publish(self.picture.build(self.pulse.view()))
+        self._publish(self._snapshot())
+
+    def _snapshot(self) -> Snapshot:
+        self.picture.unread, self.picture.bells = self.inbox.unread, self.notifier.bells
+        return self.picture.build(self.pulse.view())
 
     def _crashed(self, name: str, sentence: str, repeated: bool) -> None:
         self._notice(Severity.CRITICAL, "engine", sentence)

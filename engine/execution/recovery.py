@@ -57,10 +57,11 @@ async def differences(book: Book) -> list[str]:
     notes = []
     for pair in sorted(held.keys() | book.positions.keys()):
         ours, theirs = book.positions.get(pair), held.get(pair)
+        if ours and theirs and (ours.side, ours.quantity) == (theirs.side, theirs.quantity):
+            continue
         mine = f"{ours.side} {ours.quantity:f}" if ours else "nothing"
         venue = f"{theirs.side} {theirs.quantity:f}" if theirs else "nothing"
-        if mine != venue:
-            notes.append(f"{pair.base}: the ledger has {mine}, the venue {venue}")
+        notes.append(f"{pair.base}: the ledger has {mine}, the venue {venue}")
     return notes
 
 

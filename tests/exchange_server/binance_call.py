@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.exchange_server.errors import ApiError
 from tests.exchange_server.keys import ApiKey
@@ -55,8 +55,5 @@ class Call:
         return start or 0, end if end is not None else 2**62
 
 
-Handler = Callable[[Call], Any]
-
-
-Handler = Callable[[Call], Any]
-Routes = dict[tuple[str, str], tuple[str, Handler]]
+Handler: TypeAlias = Callable[[Call], Any]
+Routes: TypeAlias = dict[tuple[str, str], tuple[str, Handler]]

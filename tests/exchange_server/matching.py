@@ -82,7 +82,7 @@ class Exchange:
         if checks.must_reduce(request):
             checks.check_reduce_only(request, self.account, self.open_orders())
             return
-        price = request.price or self._market_price(request)
+        price = request.price or self._touch(request)
         delisted = request.symbol in self.delisted
         checks.check_opening(request, price, rules, self.account, delisted)
 
@@ -132,9 +132,12 @@ class Exchange:
             self._finish(order, "EXPIRED")
         return order
 
-    def _market_price(self, request: OrderRequest) -> Decimal:
+    def _touch(self, request: OrderRequest) -> Decimal:
         quote = self.prices.quotes[request.symbol]
-        price = quote.ask if request.side == "BUY" else quote.bid
+        return quote.ask if request.side == "BUY" else quote.bid
+
+    def _market_price(self, request: OrderRequest) -> Decimal:
+        price = self._touch(request)
         fault = self.faults.take("slippage", symbol=request.symbol)
         if fault is None:
             return price

@@ -54,6 +54,7 @@ class Streams:
         self.world = world
         self.connections: set[Connection] = set()
         self.stalled: str | None = None
+        self.sent = 0
         self._opens: dict[tuple[str, str], int] = {}
         world.exchange.listeners.append(self.on_user_event)
 
@@ -92,6 +93,7 @@ class Streams:
             while True:
                 data = await connection.queue.get()
                 await connection.socket.send_str(data.decode())
+                self.sent += 1
 
     def _command(self, connection: Connection, command: dict[str, Any]) -> None:
         names, reference = command.get("params") or [], command.get("id")

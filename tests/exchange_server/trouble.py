@@ -41,8 +41,7 @@ async def troubled(
                 process()
             return response((error.status, {"code": error.code, "msg": error.message}), headers)
         case "maintenance":
-            text = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
-            return web.Response(status=503, text=text, content_type="text/html")
+            return response((503, {"code": 1, "msg": "System is under maintenance."}), headers)
         case "body":
             return _broken_body(str(options["shape"]), process())
         case "reset":

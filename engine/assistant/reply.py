@@ -18,6 +18,7 @@ _MAX_DRAFTS = 3
 _MAX_BLOCK = 66_000  # characters of one JSON block: a strategy has at most 64 kB
 _BLOCK = re.compile(r"```sigma[^\S\n]*\n(.*?)(?:\n[^\S\n]*```|\Z)", re.DOTALL)
 _WRAPPED = re.compile(r"\A```(?:json|sigma)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_LOOKED_AT = 1_000  # characters in which an answer shows whether it is JSON
 _OPENINGS = ("{", "```json", FENCE)
 
 
@@ -39,6 +40,7 @@ class ReplyReader:
         self._whole = ""
         self._shown = 0
         self._fenced = False
+        self._is_text = False
         self.too_long = False
 
     def feed(self, piece: str) -> str:
@@ -95,8 +97,11 @@ class ReplyReader:
 
     def _may_be_json(self) -> bool:
         """Return whether the answer so far could still be one JSON object: hold it back."""
-        start = self._whole.lstrip()
-        return any(start.startswith(o) or o.startswith(start) for o in _OPENINGS)
+        if not self._is_text:
+            start = self._whole[:_LOOKED_AT].lstrip()
+            possible = any(start.startswith(o) or o.startswith(start) for o in _OPENINGS)
+            self._is_text = not possible
+        return not self._is_text
 
 
 def read_object(text: str) -> dict[str, Any] | None:

@@ -7,9 +7,7 @@ import unicodedata
 
 MAX_ANSWER = 60_000  # characters of one answer that are kept
 CUT = "…"
-_IMAGE = re.compile(r"!\[([^\]\n]{0,200})\]\([^)\n]{0,2000}\)")
-_LINK = re.compile(r"\[([^\]\n]{0,200})\]\(\s*<?([^)\s>]{0,2000})>?[^)\n]{0,200}\)")
-_AUTOLINK = re.compile(r"<([a-z][a-z0-9+.-]{1,20}:[^>\s]{0,2000})>", re.IGNORECASE)
+_AUTOLINK = re.compile(r"<(?=[a-z][a-z0-9+.-]{1,20}:)", re.IGNORECASE)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _RUNS = re.compile(r"\n{4,}")
 _MARKS_KEPT = 2  # combining marks on one character
@@ -40,8 +38,8 @@ def printable(text: str) -> str:
             kept.append("\n" if char == "\n" else "    ")
             continue
         kind = unicodedata.category(char)
-        if kind in ("Zl", "Zp"):
-            kept.append("\n")
+        if kind[0] == "Z":  # every kind of space is one space, every line end one line end
+            kept.append(" " if kind == "Zs" else "\n")
         elif kind[0] == "C":  # control, format (bidi, zero width), surrogate, private, unassigned
             continue
         elif kind in ("Mn", "Me"):
@@ -62,10 +60,12 @@ def one_line(text: str, limit: int) -> str:
 
 
 def inert_markdown(text: str, limit: int = MAX_ANSWER) -> str:
-    """Return clean Markdown whose links and images are plain text: nothing to click or load."""
-    text = _IMAGE.sub(r"\1", clean(text, limit))
-    text = _LINK.sub(r"\1 (\2)", text)
-    return _AUTOLINK.sub(r"\1", text)
+    """Return clean Markdown whose links and images are plain text: nothing to click or load.
+
+    A link needs its brackets side by side, so one space between them takes its meaning away.
+    """
+    text = clean(text, limit).replace("](", "] (").replace("]:", "] :").replace("][", "] [")
+    return _AUTOLINK.sub("", text)[:limit]
 
 
 def escape_markdown(text: str, limit: int = 200) -> str:

@@ -164,7 +164,7 @@ async def test_a_conditional_order_expires_at_its_good_till_time(trading: Desk) 
     stop = await trading.stop(59_000, timeInForce="GTD", goodTillDate=till)
     trading.server.world.clock.offset_ms = 700_001
     trading.server.world.catch_up()
-    assert trading.server.world.exchange.find_algo(int(stop["id"]), None).status == "EXPIRED"
+    assert trading.server.world.exchange.books.algo(int(stop["id"])).status == "EXPIRED"
 
 
 async def test_a_limit_order_rests_and_fills_as_maker(trading: Desk) -> None:

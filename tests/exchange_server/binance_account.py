@@ -79,7 +79,7 @@ class AccountCalls:
         settings, exchange = self.world.account.settings[symbol], self.world.exchange
         if settings.margin_type == wanted:
             raise ApiError(-4046)
-        if any(order.request.symbol == symbol for order in exchange.open_orders()):
+        if exchange.books.open_orders(symbol):
             raise ApiError(-4047)
         if any(p.symbol == symbol for p in self.world.account.open_positions()):
             raise ApiError(-4048)
@@ -100,7 +100,7 @@ class AccountCalls:
         exchange, account = self.world.exchange, self.world.account
         if hedged == account.hedged:
             raise ApiError(-4059)
-        if exchange.open_orders() or exchange.open_algos():
+        if exchange.books.open_orders() or exchange.books.open_algos():
             raise ApiError(-4067)
         if account.open_positions():
             raise ApiError(-4068)

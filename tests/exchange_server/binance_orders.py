@@ -78,7 +78,11 @@ class OrderCalls:
         order_id, client_id = call.integer("orderId"), call.params.get("origClientOrderId")
         if order_id is None and not client_id:
             call.required("orderId")
-        return self.world.exchange.find(symbol, order_id, client_id)
+        books = self.world.exchange.books
+        if order_id is None:
+            return books.order_by_client(symbol, client_id or "")
+        order = books.order(order_id)
+        return order if order is not None and order.request.symbol == symbol else None
 
     def get_order(self, call: Call) -> Any:
         order = self._find(call)
@@ -102,7 +106,7 @@ class OrderCalls:
         return [item for item in items if item.request.symbol == symbol]
 
     def open_orders(self, call: Call) -> Any:
-        return [views.order(o) for o in self._chosen(call, self.world.exchange.open_orders())]
+        return [views.order(o) for o in self._chosen(call, self.world.exchange.books.open_orders())]
 
     def _history(self, call: Call, items: list[Any]) -> list[Any]:
         start, end = call.window()
@@ -110,10 +114,10 @@ class OrderCalls:
         return chosen[-call.limit(500) :]
 
     def all_orders(self, call: Call) -> Any:
-        return [views.order(item) for item in self._history(call, self.world.exchange.orders)]
+        return [views.order(item) for item in self._history(call, self.world.exchange.books.orders)]
 
     def cancel_all(self, call: Call) -> Any:
-        for order in self._chosen(call, self.world.exchange.open_orders()):
+        for order in self._chosen(call, self.world.exchange.books.open_orders()):
             self.world.exchange.cancel(order)
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
@@ -134,7 +138,8 @@ class OrderCalls:
         algo_id, client_id = call.integer("algoId"), call.params.get("clientAlgoId")
         if algo_id is None and not client_id:
             call.required("algoId")
-        return self.world.exchange.find_algo(algo_id, client_id)
+        books = self.world.exchange.books
+        return books.algo_by_client(client_id or "") if algo_id is None else books.algo(algo_id)
 
     def get_algo(self, call: Call) -> Any:
         algo = self._find_algo(call)
@@ -152,13 +157,15 @@ class OrderCalls:
         }
 
     def open_algos(self, call: Call) -> Any:
-        return [views.algo(item) for item in self._chosen(call, self.world.exchange.open_algos())]
+        return [
+            views.algo(item) for item in self._chosen(call, self.world.exchange.books.open_algos())
+        ]
 
     def all_algos(self, call: Call) -> Any:
-        return [views.algo(item) for item in self._history(call, self.world.exchange.algos)]
+        return [views.algo(item) for item in self._history(call, self.world.exchange.books.algos)]
 
     def cancel_all_algos(self, call: Call) -> Any:
-        for algo in self._chosen(call, self.world.exchange.open_algos()):
+        for algo in self._chosen(call, self.world.exchange.books.open_algos()):
             self.world.exchange.cancel_algo(algo)
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
@@ -166,13 +173,14 @@ class OrderCalls:
         symbol = call.symbol(self.world)
         start, end = call.window()
         order_id, first = call.integer("orderId"), call.integer("fromId") or 0
+        trades = self.world.account.trades
+        if order_id is not None:
+            order = self.world.exchange.books.order(order_id)
+            trades = [] if order is None else order.trades
         chosen = [
             trade
-            for trade in self.world.account.trades
-            if trade.symbol == symbol
-            and start <= trade.time <= end
-            and order_id in (None, trade.order_id)
-            and trade.trade_id >= first
+            for trade in trades
+            if trade.symbol == symbol and start <= trade.time <= end and trade.trade_id >= first
         ]
         limit = call.limit(500)
         window = chosen[:limit] if start or first else chosen[-limit:]

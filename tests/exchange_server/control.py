@@ -74,11 +74,11 @@ class Control:
 
     def state(self) -> Json:
         """Return orders, conditional orders and prices as they stand."""
-        exchange = self.server.world.exchange
+        books = self.server.world.exchange.books
         return {
             "time": self.server.world.clock.now(),
-            "orders": [binance_views.order(item) for item in exchange.open_orders()],
-            "algo_orders": [binance_views.algo(item) for item in exchange.open_algos()],
+            "orders": [binance_views.order(item) for item in books.open_orders()],
+            "algo_orders": [binance_views.algo(item) for item in books.open_algos()],
             "prices": {
                 symbol: {"last": str(quote.last), "mark": str(quote.mark)}
                 for symbol, quote in self.server.world.prices.quotes.items()
@@ -135,8 +135,8 @@ class Control:
     def external_cancel(self, symbol: str) -> Json:
         """Cancel every waiting order of a contract, as another client or a person would."""
         exchange = self.server.world.exchange
-        orders = [o for o in exchange.open_orders() if o.request.symbol == symbol]
-        algos = [a for a in exchange.open_algos() if a.request.symbol == symbol]
+        orders = exchange.books.open_orders(symbol)
+        algos = exchange.books.open_algos(symbol)
         for order in orders:
             exchange.cancel(order)
         for algo in algos:

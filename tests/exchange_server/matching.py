@@ -9,6 +9,7 @@ from itertools import count
 
 from tests.exchange_server import rules as checks
 from tests.exchange_server.account import Account
+from tests.exchange_server.books import Books
 from tests.exchange_server.clock import Clock
 from tests.exchange_server.errors import ApiError
 from tests.exchange_server.faults import Faults
@@ -43,8 +44,7 @@ class Exchange:
     clock: Clock
     faults: Faults
     account: Account
-    orders: list[Order] = field(default_factory=list)
-    algos: list[Algo] = field(default_factory=list)
+    books: Books = field(default_factory=Books)
     delisted: set[str] = field(default_factory=set)
     listeners: list[Listener] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
@@ -61,26 +61,20 @@ class Exchange:
             raise ApiError(-1121)
         return self.rules[symbol]
 
-    def open_orders(self) -> list[Order]:
-        return [order for order in self.orders if order.open]
-
-    def open_algos(self) -> list[Algo]:
-        return [algo for algo in self.algos if algo.open]
-
     # placing
 
     def place(self, request: OrderRequest) -> Order:
         """Take an order and match it; raises ``ApiError`` when it is refused."""
         rules = self.symbol_rules(request.symbol)
         checks.check_wording(request, rules)
-        if any(order.request.client_id == request.client_id for order in self.open_orders()):
+        if any(order.request.client_id == request.client_id for order in self.books.open_orders()):
             raise ApiError(-4116)
         self._check_risk(request, rules)
         return self._enter(request)
 
     def _check_risk(self, request: OrderRequest, rules: Rules) -> None:
         if checks.must_reduce(request):
-            checks.check_reduce_only(request, self.account, self.open_orders())
+            checks.check_reduce_only(request, self.account, self.books.open_orders())
             return
         price = request.price or self._touch(request)
         delisted = request.symbol in self.delisted
@@ -104,7 +98,7 @@ class Exchange:
     def _record(self, request: OrderRequest) -> Order:
         now = self.clock.now()
         order = Order(next(self.order_ids), request, now, now)
-        self.orders.append(order)
+        self.books.add(order)
         self._tell(OrderEvent(order, "NEW"))
         return order
 
@@ -187,14 +181,12 @@ class Exchange:
 
     def _expire_closers(self, position: Position) -> None:
         """End resting reduce-only limit orders and close-position triggers of a closed position."""
-        for order in self.open_orders():
-            request = order.request
-            if request.symbol == position.symbol and request.reduce_only and request.price:
+        for order in self.books.open_orders(position.symbol):
+            if order.request.reduce_only and order.request.price:
                 self._finish(order, "EXPIRED")
-        for algo in self.open_algos():
-            request = algo.request
-            same = (request.symbol, request.position_side) == (position.symbol, position.side)
-            if same and (request.close_position or algo.attached):
+        for algo in self.books.open_algos(position.symbol):
+            same = algo.request.position_side == position.side
+            if same and (algo.request.close_position or algo.attached):
                 self._end_algo(algo, "EXPIRED", "position closed")
 
     def _finish(self, order: Order, status: str) -> None:
@@ -208,13 +200,13 @@ class Exchange:
         """Take a conditional order; margin and position are only checked when it fires."""
         rules = self.symbol_rules(request.symbol)
         checks.check_wording(request, rules)
-        if any(algo.request.client_id == request.client_id for algo in self.open_algos()):
+        if any(algo.request.client_id == request.client_id for algo in self.books.open_algos()):
             raise ApiError(-4116)
         now = self.clock.now()
         algo = Algo(0, request, trigger, working, now, now, till)
         checks.check_trigger(algo, self._reference(algo), rules)
         algo.algo_id = next(self.algo_ids)
-        self.algos.append(algo)
+        self.books.add_algo(algo)
         self._observe()
         self._tell(AlgoEvent(algo, "NEW"))
         return algo
@@ -236,6 +228,7 @@ class Exchange:
                 raise ApiError(-2019)
             self._check_risk(request, self.rules[request.symbol])
             algo.order = self._enter(request)
+            algo.order.algo_id = algo.algo_id
         except ApiError as error:
             self._end_algo(algo, "REJECTED", error.message)
             return
@@ -253,24 +246,7 @@ class Exchange:
         algo.reason = reason
         self._set_algo(algo, status)
 
-    # cancelling and finding
-
-    def find(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
-        """Return the newest order by id or client id."""
-        for order in reversed(self.orders):
-            same = order.order_id == order_id or (
-                order_id is None and order.request.client_id == client_id
-            )
-            if same and order.request.symbol == symbol:
-                return order
-        return None
-
-    def find_algo(self, algo_id: int | None, client_id: str | None) -> Algo | None:
-        """Return the newest conditional order by id or client id."""
-        for algo in reversed(self.algos):
-            if algo.algo_id == algo_id or (algo_id is None and algo.request.client_id == client_id):
-                return algo
-        return None
+    # cancelling
 
     def cancel(self, order: Order | None) -> Order:
         """Cancel a resting order; -2011 when it is unknown or over."""
@@ -290,11 +266,10 @@ class Exchange:
 
     def on_price(self, symbol: str) -> None:
         """Match everything that waits for this contract's price."""
-        for order in self.open_orders():
-            if order.request.symbol == symbol:
-                self._rematch(order)
-        for algo in self.open_algos():
-            if algo.request.symbol == symbol and checks.reached(algo, self._reference(algo)):
+        for order in self.books.open_orders(symbol):
+            self._rematch(order)
+        for algo in self.books.open_algos(symbol):
+            if algo.open and checks.reached(algo, self._reference(algo)):
                 self._fire(algo)
 
     def _rematch(self, order: Order) -> None:
@@ -313,7 +288,7 @@ class Exchange:
     def expire(self) -> None:
         """End conditional orders past their good-till time."""
         now = self.clock.now()
-        for algo in self.open_algos():
+        for algo in self.books.open_algos():
             if algo.good_till and now >= algo.good_till:
                 self._end_algo(algo, "EXPIRED", "good till time passed")
 
@@ -336,7 +311,7 @@ class Exchange:
 
     def _observe(self) -> None:
         positions = list(self.account.positions.values())
-        self.watch.observe(positions, self.algos, self.clock.now())
+        self.watch.observe(positions, self.books.open_algos(), self.clock.now())
 
     def tell(self, event: UserEvent) -> None:
         """Tell the listeners of a change made elsewhere."""

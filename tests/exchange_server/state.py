@@ -69,6 +69,7 @@ class Order:
     executed: Decimal = ZERO
     quote: Decimal = ZERO
     trades: list[Trade] = field(default_factory=list)
+    algo_id: int = 0
 
     @property
     def remaining(self) -> Decimal:

@@ -15,7 +15,7 @@ from tests.exchange_server.errors import ApiError
 from tests.exchange_server.incoming import Incoming, Reply
 from tests.exchange_server.keys import ApiKey, passphrase_signature
 from tests.exchange_server.prices import DAY, INTERVALS, MINUTE, Row
-from tests.exchange_server.state import ZERO, Algo, Order, OrderRequest
+from tests.exchange_server.state import ZERO, Algo, Order, OrderRequest, Trade
 from tests.exchange_server.world import World
 
 WINDOW_MS = 30_000
@@ -371,7 +371,7 @@ class WeexRest:
         }
 
     def _algo(self, order_id: int) -> Algo | None:
-        return self.world.exchange.find_algo(order_id, None) if order_id else None
+        return self.world.exchange.books.algo(order_id)
 
     def get_order(self, call: Call) -> Any:
         """Find an order by id; there is no look-up by client id for contracts."""
@@ -379,14 +379,14 @@ class WeexRest:
         algo = self._algo(order_id)
         if algo is not None:
             return views.algo_as_order(algo)
-        for order in self.world.exchange.orders:
-            if order.order_id == order_id:
-                return views.order(order)
-        raise ApiError(-2013)
+        order = self.world.exchange.books.order(order_id)
+        if order is None:
+            raise ApiError(-2013)
+        return views.order(order)
 
     def cancel_order(self, call: Call) -> Any:
         order_id, client_id = call.integer("orderId"), call.params.get("origClientOrderId")
-        for order in self.world.exchange.open_orders():
+        for order in self.world.exchange.books.open_orders():
             if order_id == order.order_id or client_id == order.request.client_id:
                 self.world.exchange.cancel(order)
                 return {"orderId": order.order_id, "status": "CANCELED"}
@@ -400,34 +400,53 @@ class WeexRest:
         return {"orderId": algo.algo_id, "status": "CANCELED"}
 
     def open_orders(self, call: Call) -> Any:
-        orders = self.world.exchange.open_orders()
+        orders = self.world.exchange.books.open_orders()
         return [views.order(o) for o in call.chosen(orders, lambda item: item.request.symbol)]
 
     def open_algos(self, call: Call) -> Any:
-        algos = self.world.exchange.open_algos()
+        algos = self.world.exchange.books.open_algos()
         return [views.algo(a) for a in call.chosen(algos, lambda item: item.request.symbol)]
 
     def history(self, call: Call) -> Any:
         """Return finished orders, conditional ones under their own id, newest first."""
-        exchange = self.world.exchange
-        fired = {algo.order.order_id for algo in exchange.algos if algo.order is not None}
-        plain = [o for o in exchange.orders if not o.open and o.order_id not in fired]
-        rows = [views.order(item) for item in plain]
-        rows += [views.algo_as_order(item) for item in exchange.algos if not item.open]
-        wanted = call.params.get("symbol")
-        rows = [r for r in rows if call.within(r["time"]) and wanted in (None, r["symbol"])]
+        books = self.world.exchange.books
+        wanted, limit = call.params.get("symbol"), min(call.integer("limit", 100), 1000)
+        plain = [
+            order
+            for order in books.orders
+            if not order.open
+            and not order.algo_id
+            and wanted in (None, order.request.symbol)
+            and call.within(order.created)
+        ]
+        conditional = [
+            algo
+            for algo in books.algos
+            if not algo.open and wanted in (None, algo.request.symbol) and call.within(algo.created)
+        ]
+        rows = [views.order(order) for order in plain[-limit:]]
+        rows += [views.algo_as_order(algo) for algo in conditional[-limit:]]
         rows.sort(key=lambda row: -int(row["time"]))
-        return rows[: min(call.integer("limit", 100), 1000)]
+        return rows[:limit]
 
     def user_trades(self, call: Call) -> Any:
         """Return fills newest first; those of a fired conditional order carry its id."""
-        exchange = self.world.exchange
-        owner = {a.order.order_id: a.algo_id for a in exchange.algos if a.order is not None}
-        rows = [
-            views.trade(trade, owner.get(trade.order_id, trade.order_id))
-            for trade in call.chosen(self.world.account.trades, lambda item: item.symbol)
+        books = self.world.exchange.books
+        wanted = call.integer("orderId")
+        trades = self.world.account.trades
+        if wanted:
+            algo = books.algo(wanted)
+            order = books.order(wanted) if algo is None else algo.order
+            trades = [] if order is None else order.trades
+        chosen = [
+            trade
+            for trade in call.chosen(trades, lambda item: item.symbol)
             if call.within(trade.time)
         ]
-        wanted = call.integer("orderId")
-        rows = [row for row in rows if wanted in (0, row["orderId"])]
-        return rows[::-1][: min(call.integer("limit", 100), 100)]
+        newest = chosen[::-1][: min(call.integer("limit", 100), 100)]
+        return [views.trade(trade, self.shown_id(trade)) for trade in newest]
+
+    def shown_id(self, trade: Trade) -> int:
+        """Return the order id a fill is shown under: a fired conditional order keeps its own."""
+        order = self.world.exchange.books.order(trade.order_id)
+        return trade.order_id if order is None or not order.algo_id else order.algo_id

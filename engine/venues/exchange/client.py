@@ -102,7 +102,7 @@ def make_client(
     exceptions = client.exceptions
     # With an address other than the official one ccxt does not find its futures error table.
     exceptions["exact"] = exceptions["exact"] | exceptions.get("linear", {}).get("exact", {})
-    if demo:
+    if demo and "demo" in client.urls:
         client.enable_demo_trading(True)
     if url:
         client.urls["api"] = replace_host(client.urls["api"], url)

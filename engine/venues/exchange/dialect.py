@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from engine.model.market import Instrument, Pair
+from engine.model.market import Candle, Instrument, Pair
 from engine.model.orders import OrderState
 from engine.venues.port import Account, FundingPayment, VenueOrderRequest, VenuePosition
 
@@ -76,6 +76,23 @@ class Nudge(Enum):
 UserEvent = OrderFacts | TradeFacts | Nudge
 
 
+class MarkFacts(NamedTuple):
+    """A mark price as the stream tells it."""
+
+    pair: Pair
+    price: Decimal
+
+
+class FormingCandle(NamedTuple):
+    """A candle as the stream tells it, closed or not: the stream does not say which."""
+
+    pair: Pair
+    candle: Candle
+
+
+MarketEvent = MarkFacts | FormingCandle
+
+
 @dataclass(frozen=True, slots=True)
 class Permissions:
     """What the key may do, and what the operator should know, a sentence each."""
@@ -89,9 +106,27 @@ class Dialect(Protocol):
     """One exchange in its own words."""
 
     name: str
+    page: int  # candles that one request may ask for
 
     async def server_time(self) -> int:
         """Return the server's time (ms UTC)."""
+
+    async def candles(
+        self, pair: Pair, timeframe: str, since: int | None, limit: int
+    ) -> Sequence[Candle]:
+        """Return candles oldest first, the forming one included; the newest without ``since``."""
+
+    async def marks(self) -> Mapping[Pair, Decimal]:
+        """Return the mark price of every pair, by REST."""
+
+    async def watch_marks(self, pairs: Sequence[Pair]) -> None:
+        """Keep the stream of mark prices open until its next message."""
+
+    async def watch_candles(self, pairs: Sequence[Pair], timeframe: str) -> None:
+        """Keep the stream of candles open until its next message."""
+
+    def market_event(self, message: Any) -> Sequence[MarketEvent]:
+        """Translate one message of the market streams."""
 
     async def rules(self, pairs: Sequence[Pair], *, signed: bool) -> Mapping[Pair, Instrument]:
         """Return the trading rules; pairs that are not listed are missing.
@@ -162,3 +197,9 @@ def trigger(value: Any) -> Decimal | None:
 def is_ours(client_id: str) -> bool:
     """Return whether a client order id is one of ours."""
     return client_id.startswith(OUR_PREFIX)
+
+
+def read_candle(row: Sequence[Any]) -> Candle:
+    """Return a candle of ccxt's list (time, open, high, low, close, volume); NaN for nothing."""
+    values = [float("nan") if value is None else float(value) for value in row[1:6]]
+    return Candle(int(row[0]), *values)

@@ -17,6 +17,7 @@ from typing import Any
 from engine.model.market import Pair
 from engine.model.orders import ExitReason, OrderKind, OrderState
 from engine.venues.exchange.dialect import Nudge, OrderFacts, TradeFacts, UserEvent, is_ours
+from engine.venues.exchange.feed import hang_up
 from engine.venues.exchange.memory import Known, fill_id
 from engine.venues.exchange.venue import ExchangeVenue
 from engine.venues.port import OrderReport, Retryable, VenueError
@@ -105,11 +106,7 @@ class UserData:
     async def _hang_up(self) -> None:
         """Close the websockets of the trading client and forget the stream's key."""
         self.venue.dialect.reset_user()
-        for client in list((self._client.clients or {}).values()):
-            for future in client.futures.values():
-                future.cancel()
-            await client.close()
-        self._client.clients = {}
+        await hang_up(self._client)
 
     # One consumer of stream and polling
 

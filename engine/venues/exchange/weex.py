@@ -11,18 +11,22 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from engine.model.market import Instrument, Pair
+from engine.model.market import Candle, Instrument, Pair
 from engine.model.orders import ApprovedOrder, OrderKind, OrderState
 from engine.model.signal import Side
 from engine.venues.exchange.classify import nothing_found
 from engine.venues.exchange.dialect import (
+    FormingCandle,
     FundingFacts,
+    MarketEvent,
+    MarkFacts,
     Nudge,
     OrderFacts,
     Permissions,
     TradeFacts,
     UserEvent,
     number,
+    read_candle,
     trigger,
 )
 from engine.venues.exchange.library import errors
@@ -54,6 +58,7 @@ class Weex:
     """The WEEX dialect (see ``Dialect``)."""
 
     name = "WEEX"
+    page = 1_000
 
     def __init__(self, trading: Any, data: Any) -> None:
         self.trading = trading
@@ -218,6 +223,48 @@ class Weex:
             for row in rows
         ]
         return sorted(found, key=lambda trade: trade.number)
+
+    # Market data
+
+    async def candles(
+        self, pair: Pair, timeframe: str, since: int | None, limit: int
+    ) -> Sequence[Candle]:
+        """Return candles oldest first, the forming one included; the newest without ``since``."""
+        rows = await self.data.fetch_ohlcv(
+            str(pair), timeframe, since, limit, {"historical": since is not None}
+        )
+        return [read_candle(row) for row in rows]
+
+    async def marks(self) -> Mapping[Pair, Decimal]:
+        """Return the mark price of every pair, by REST."""
+        reply = await self.data.contractGetCapiV3MarketPremiumIndex()
+        found = ((self._pair(row["symbol"]), row["markPrice"]) for row in _rows(reply))
+        return {pair: number(price) for pair, price in found if pair is not None}
+
+    async def watch_marks(self, pairs: Sequence[Pair]) -> None:
+        """Keep the stream of mark prices open until its next message."""
+        await self.data.watch_tickers([str(pair) for pair in pairs])
+
+    async def watch_candles(self, pairs: Sequence[Pair], timeframe: str) -> None:
+        """Keep the stream of candles open until its next message."""
+        await self.data.watch_ohlcv_for_symbols([[str(pair), timeframe] for pair in pairs])
+
+    def market_event(self, message: Any) -> Sequence[MarketEvent]:
+        """Translate one message of the market streams."""
+        if not isinstance(message, dict):
+            return ()
+        pair = self._pair(message.get("s"))
+        rows = message.get("d")
+        if pair is None or not isinstance(rows, list):
+            return ()
+        if message.get("e") == "ticker":
+            marks = [number(row.get("m")) for row in rows]
+            return [MarkFacts(pair, mark) for mark in marks if mark > 0]
+        if message.get("e") == "kline":
+            return [
+                FormingCandle(pair, read_candle([row[key] for key in "tohlcv"])) for row in rows
+            ]
+        return ()
 
     # The account
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import TypeVar
 
 from engine.model.decision import Decision
 from engine.model.market import Candle, Pair
 from engine.model.signal import Indicators
 from engine.model.snapshot import PairHistory
 from engine.scanner import PairState
+
+T = TypeVar("T")
+_EMPTY = PairHistory((), (), (), (), (), ())
 
 
 class ChartBook:
@@ -47,7 +52,7 @@ class ChartBook:
             return shown[2]
         closed = self._closed.get(pair)
         if closed is None or closed[0] != state.decided:
-            closed = (state.decided, self._build(state.chart, decisions))
+            closed = (state.decided, self._grown(closed, state.chart, decisions))
             self._closed[pair] = closed
         chart = closed[1]
         if forming is not None and chart.candles:
@@ -62,16 +67,31 @@ class ChartBook:
         self._shown[pair] = (state.decided, forming, chart)
         return chart
 
-    def _build(self, seen: Iterable[Indicators], decisions: Iterable[Decision]) -> PairHistory:
-        rows = tuple(seen)
+    def _grown(
+        self,
+        closed: tuple[int, PairHistory] | None,
+        seen: Sequence[Indicators],
+        decisions: Iterable[Decision],
+    ) -> PairHistory:
+        """Return the chart of the candles seen: what was shown, and only what is new built."""
+        since, old = closed or (0, _EMPTY)
+        rows = tuple(takewhile(lambda i: i.time > since, reversed(seen)))[::-1]
+        surplus = len(old.candles) + len(rows) - len(seen)
+
+        def grown(column: tuple[T, ...], new: Iterable[T]) -> tuple[T, ...]:
+            return (*column[surplus:], *new)
+
         return PairHistory(
-            candles=tuple(
-                Candle(i.time - self._candle_ms, i.open, i.high, i.low, i.close, i.volume)
-                for i in rows
+            candles=grown(
+                old.candles,
+                (
+                    Candle(i.time - self._candle_ms, i.open, i.high, i.low, i.close, i.volume)
+                    for i in rows
+                ),
             ),
-            ema20=tuple(i.ema20 for i in rows),
-            ema50=tuple(i.ema50 for i in rows),
-            bb_upper=tuple(i.bb_upper for i in rows),
-            bb_lower=tuple(i.bb_lower for i in rows),
+            ema20=grown(old.ema20, (i.ema20 for i in rows)),
+            ema50=grown(old.ema50, (i.ema50 for i in rows)),
+            bb_upper=grown(old.bb_upper, (i.bb_upper for i in rows)),
+            bb_lower=grown(old.bb_lower, (i.bb_lower for i in rows)),
             decisions=tuple(decisions),
         )

@@ -42,7 +42,9 @@ def point(client: Any, url: str) -> None:
         if isinstance(address, str):
             addresses[name] = url + urlsplit(address).path
     if "ws" in addresses:
-        addresses["ws"] = {**addresses["ws"], "linear": url.replace("http", "ws", 1) + "/ws"}
+        streams = url.replace("http", "ws", 1)
+        contract = f"{streams}/contract/v3/ws"  # ccxt tells the account by this word
+        addresses["ws"] = {**addresses["ws"], "linear": f"{streams}/ws", "contract": contract}
     linear = client.exceptions.get("linear")
     if linear:
         client.exceptions["exact"].update(linear["exact"])

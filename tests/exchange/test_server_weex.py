@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from ccxt.base import errors
 
-from tests.exchange.server_clients import BTC, Desk, desk, weex
+from tests.exchange.server_clients import BTC, Desk, desk, eventually, weex
 from tests.exchange_server import ApiKey
 
 TRIGGER = {"trigger": True}
@@ -17,7 +18,7 @@ TRIGGER = {"trigger": True}
 
 @pytest.fixture
 async def trading() -> AsyncIterator[Desk]:
-    async with desk(weex) as opened:
+    async with desk(weex, pulse=0.05) as opened:
         yield opened
 
 
@@ -188,3 +189,36 @@ async def test_faults_strike_here_too(trading: Desk) -> None:
     trading.server.faults.add("body", **order, shape="truncated")
     assert (await trading.buy())["id"] is None
     assert len(trading.server.ledger().fills) == 2
+
+
+async def test_streams_of_market_and_account(trading: Desk) -> None:
+    client, server = trading.client, trading.server
+    await client.watch_ohlcv_for_symbols([[BTC, "5m"]])
+    await client.watch_tickers([BTC])
+    fills = asyncio.create_task(client.watch_my_trades(BTC))
+    changes = asyncio.create_task(client.watch_orders(BTC))
+    private = server.hubs[1].connections
+    await eventually(lambda: any({"fill", "orders"} <= line.names for line in private))
+    server.set_price("BTCUSDT", "60500")
+    order = await trading.buy()
+    async with asyncio.timeout(10):
+        while (await client.watch_tickers([BTC]))[BTC]["last"] != 60_500:
+            pass
+        candles = await client.watch_ohlcv_for_symbols([[BTC, "5m"]])
+        assert candles[BTC]["5m"][-1][4] == 60_500
+        assert [trade["order"] for trade in await fills] == [order["id"]]
+        assert [seen["id"] for seen in await changes] == [order["id"]]
+    server.control.perform("stream", {"action": "stall"})
+    waiting = asyncio.create_task(client.watch_my_trades(BTC))
+    await trading.buy()
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    assert server.control.perform("stream", {"action": "drop"})["dropped"] == 2
+    with pytest.raises(errors.NetworkError):
+        await waiting
+
+
+async def test_a_private_stream_with_a_wrong_signature_is_refused(trading: Desk) -> None:
+    trading.client.secret = "wrong"
+    with pytest.raises(errors.BadRequest):
+        await trading.client.watch_my_trades(BTC)

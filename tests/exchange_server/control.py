@@ -83,7 +83,7 @@ class Control:
                 symbol: {"last": str(quote.last), "mark": str(quote.mark)}
                 for symbol, quote in self.server.world.prices.quotes.items()
             },
-            "connections": len(self.server.streams.connections),
+            "connections": sum(len(hub.connections) for hub in self.server.hubs),
         }
 
     def price(self, symbol: str, price: str, mark: str | None = None) -> None:
@@ -109,16 +109,18 @@ class Control:
 
     def stream(self, action: str, which: str = "all") -> Json | None:
         """Drop connections, stall or resume them, or kill the listen keys silently."""
-        streams = self.server.streams
+        hubs = self.server.hubs
         match action:
             case "drop":
-                return {"dropped": streams.drop()}
+                return {"dropped": sum(hub.drop() for hub in hubs)}
             case "stall":
                 if which not in ("market", "user", "all"):
                     raise ValueError(f"stall market, user or all, not {which!r}")
-                streams.stalled = which
+                for hub in hubs:
+                    hub.stalled = which
             case "resume":
-                streams.stalled = None
+                for hub in hubs:
+                    hub.stalled = None
             case "kill-listen-key":
                 return {"killed": len(self.server.world.listen_keys.kill())}
             case _:

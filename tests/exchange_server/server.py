@@ -13,11 +13,13 @@ from aiohttp import web
 from tests.exchange_server.binance_rest import BinanceRest
 from tests.exchange_server.control import Control
 from tests.exchange_server.faults import HTTP_FAULTS, Faults
+from tests.exchange_server.hub import Hub
 from tests.exchange_server.incoming import Incoming, Reply
 from tests.exchange_server.streams import Streams
 from tests.exchange_server.trouble import response, troubled
 from tests.exchange_server.truth import Truth
 from tests.exchange_server.weex_rest import WeexRest
+from tests.exchange_server.weex_streams import WeexStreams
 from tests.exchange_server.weights import Weights
 from tests.exchange_server.world import World
 
@@ -46,6 +48,7 @@ class ExchangeServer:
     ) -> None:
         self.world = World(seed=seed, **options)
         self.streams = Streams(self.world)
+        self.hubs: tuple[Hub, ...] = (self.streams, WeexStreams(self.world))
         self.weights = Weights(self.world.clock, weight_limit)
         self.dialects = (BinanceRest(self.world), WeexRest(self.world))
         self.control = Control(self)
@@ -72,7 +75,8 @@ class ExchangeServer:
             self._heart.cancel()
             with suppress(asyncio.CancelledError):
                 await self._heart
-        self.streams.drop()
+        for hub in self.hubs:
+            hub.drop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -98,12 +102,12 @@ class ExchangeServer:
     def set_price(self, symbol: str, price: Money, mark: Money | None = None) -> None:
         """Trade at a price (USDT) and let what waits for it happen."""
         self.world.set_price(symbol, Decimal(price), None if mark is None else Decimal(mark))
-        self.streams.publish()
+        self._publish()
 
     def step(self, seconds: float = 60.0) -> None:
         """Move every price by a seeded walk over ``seconds``."""
         self.world.step(seconds)
-        self.streams.publish()
+        self._publish()
 
     def ledger(self) -> Truth:
         """Return what really happened."""
@@ -120,14 +124,19 @@ class ExchangeServer:
             if self._walk:
                 self.step(self._pulse * self._walk)
             else:
-                self.streams.publish()
+                self._publish()
+
+    def _publish(self) -> None:
+        for hub in self.hubs:
+            hub.publish()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path, method = request.path, request.method
         if path.startswith("/control/"):
             return await self.control.handle(request)
-        if self.streams.knows(path):
-            return await self.streams.serve(request)
+        for hub in self.hubs:
+            if hub.knows(path):
+                return await hub.serve(request)
         body = await request.text()
         query = request.rel_url.raw_query_string
         incoming = Incoming(method, path, query, body, request.headers)

@@ -338,3 +338,15 @@ async def test_used_weight_is_reported_and_can_be_limited(trading: Desk) -> None
     with pytest.raises(errors.DDoSProtection):
         await trading.client.fetch_balance()
     assert 0 < int(trading.client.last_response_headers["Retry-After"]) <= 60
+
+
+async def test_a_settled_contract_closes_positions_and_cancels_orders(trading: Desk) -> None:
+    await trading.buy()
+    stop = await trading.stop(59_000)
+    trading.server.control.perform("settle", {"symbol": "BTCUSDT"})
+    assert await trading.client.fetch_positions() == []
+    assert (await trading.client.fetch_order(stop["id"], BTC, TRIGGER))["status"] == "canceled"
+    last = trading.server.ledger().fills[-1]
+    assert last["client_id"].startswith("settlement_autoclose-")
+    with pytest.raises(ValueError, match="tick"):
+        trading.server.set_price("BTCUSDT", "60000.05")

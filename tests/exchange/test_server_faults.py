@@ -132,6 +132,21 @@ async def test_partial_fills(trading: Desk, rest: str, status: str, filled: floa
         assert position["entryPrice"] == pytest.approx(0.4 * 60000.1 + 0.6 * 60010.1)
 
 
+async def test_a_stop_may_fill_in_two_parts_after_firing(trading: Desk) -> None:
+    await trading.buy()
+    stop = await trading.stop(59_000)
+    trading.server.faults.add("partial_fill", fraction=0.4, rest="later")
+    trading.server.set_price("BTCUSDT", "58990")
+    fired = await trading.client.fetch_order(stop["id"], BTC, {"trigger": True})
+    assert fired["info"]["algoStatus"] == "TRIGGERED"
+    (position,) = await trading.client.fetch_positions()
+    assert position["contracts"] == 0.006
+    trading.server.set_price("BTCUSDT", "58980")
+    fired = await trading.client.fetch_order(stop["id"], BTC, {"trigger": True})
+    assert fired["info"]["algoStatus"] == "FINISHED"
+    assert await trading.client.fetch_positions() == []
+
+
 async def test_slippage_worsens_the_fill(trading: Desk) -> None:
     trading.server.faults.add("slippage", percent=0.5)
     assert (await trading.buy())["average"] == pytest.approx(60300.1)

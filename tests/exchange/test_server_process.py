@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from tests.exchange.server_clients import BTC, binance
-from tests.exchange_server import Remote, ServerProcess
+from tests.exchange_server import Remote, ServerProcess, ServerThread
 
 CHILD = """
 import asyncio, os, signal, sys
@@ -63,3 +63,15 @@ def test_verbs_steer_it_and_wrong_ones_say_why(server: ServerProcess) -> None:
         remote.call("explode")
     with pytest.raises(ValueError, match="unknown fault"):
         remote.call("fault", kind="earthquake")
+
+
+async def test_a_thread_serves_beside_the_event_loop_of_the_test() -> None:
+    with ServerThread(seed=3, history_days=1) as server:
+        client = binance(server.url)
+        try:
+            await client.create_order(BTC, "market", "buy", 0.01)
+        finally:
+            await client.close()
+        assert len(server.run(lambda inside: inside.ledger().fills)) == 1
+        server.run(lambda inside: inside.set_price("BTCUSDT", "61000"))
+        assert server.ledger()["positions"][0]["unrealized"] == "9.99900000"

@@ -1,7 +1,7 @@
 """A loopback exchange for tests and rehearsals: Binance USD-M and WEEX dialects."""
 
-from tests.exchange_server.hosting import Remote, ServerProcess
+from tests.exchange_server.hosting import Remote, ServerProcess, ServerThread
 from tests.exchange_server.keys import ApiKey
 from tests.exchange_server.server import ExchangeServer
 
-__all__ = ["ApiKey", "ExchangeServer", "Remote", "ServerProcess"]
+__all__ = ["ApiKey", "ExchangeServer", "Remote", "ServerProcess", "ServerThread"]

@@ -44,10 +44,12 @@ class Control:
             "liquidate": self.liquidate,
             "list": self.list_symbol,
             "delist": self.delist,
+            "settle": self.settle,
             "revise": self.revise,
             "clock": self.clock,
             "transfer": self.transfer,
             "hedge-mode": self.hedge_mode,
+            "multi-assets": self.multi_assets,
             "key": self.key,
         }
 
@@ -167,6 +169,10 @@ class Control:
         """Delist a contract: what opens is refused, exits still work."""
         self.server.world.set_listed(symbol, False)
 
+    def settle(self, symbol: str) -> None:
+        """End a contract: orders cancelled, positions closed at the mark, nothing opens again."""
+        self.server.world.keeper.settle(symbol)
+
     def revise(self, symbol: str, open_time: int, close: float) -> None:
         """Correct the close of a past minute."""
         self.server.world.prices.revise(symbol, open_time, close)
@@ -182,6 +188,10 @@ class Control:
     def hedge_mode(self, on: bool) -> None:
         """Set the account's position mode, as a person does in the app."""
         self.server.world.account.hedged = on
+
+    def multi_assets(self, on: bool) -> None:
+        """Set the account's multi-assets mode."""
+        self.server.world.account.multi_assets = on
 
     def key(self, **fields: Any) -> None:
         """Add or replace an API key; the fields of ``ApiKey``."""

@@ -1,15 +1,22 @@
-"""Run the server in its own process, so that it outlives the engine under test."""
+"""Run the server in its own process or thread, so that it outlives the engine under test."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+from tests.exchange_server.server import ExchangeServer
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +79,41 @@ class ServerProcess(Remote):
         assert self._process is not None
         self._process.terminate()
         self._process.communicate(timeout=10)
+
+
+class ServerThread(Remote):
+    """``with ServerThread(seed=7) as server``: a server in a thread with its own event loop.
+
+    Options are those of ``ExchangeServer``. ``run`` works on the server itself, in its thread.
+    """
+
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        super().__init__("")
+        self._server = ExchangeServer(seed, **options)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="exchange server")
+
+    def run(self, work: Callable[[ExchangeServer], T]) -> T:
+        """Run ``work(server)`` in the server's event loop and return what it returns."""
+
+        async def there() -> T:
+            return work(self._server)
+
+        return asyncio.run_coroutine_threadsafe(there(), self._loop).result(timeout=10)
+
+    def __enter__(self) -> ServerThread:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(timeout=10)
+        self.url = self._server.url
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()

@@ -78,6 +78,19 @@ class Keeper:
         """Close part or all of a position against the will of its owner."""
         self.exchange.force(position, quantity, price, "adl")
 
+    def settle(self, symbol: str) -> None:
+        """End a contract: its orders are cancelled, its positions closed at the mark."""
+        exchange = self.exchange
+        exchange.delisted.add(symbol)
+        for order in exchange.books.open_orders(symbol):
+            exchange.cancel(order)
+        for algo in exchange.books.open_algos(symbol):
+            exchange.cancel_algo(algo)
+        price = exchange.account.mark(symbol)
+        for position in exchange.account.open_positions():
+            if position.symbol == symbol:
+                exchange.force(position, abs(position.quantity), price, "settlement")
+
     def pay_due_funding(self) -> None:
         """Pay every funding time passed since the last one."""
         while self.exchange.clock.now() >= self.next_funding:

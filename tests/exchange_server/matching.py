@@ -284,6 +284,9 @@ class Exchange:
                 self._finish(order, "EXPIRED")
         elif self._crosses(request):
             self._fill(order, order.remaining, request.price, maker=True)
+        algo = self.books.algo(order.algo_id)
+        if algo is not None and not order.open:
+            self._set_algo(algo, "FINISHED")
 
     def expire(self) -> None:
         """End conditional orders past their good-till time."""
@@ -293,9 +296,13 @@ class Exchange:
                 self._end_algo(algo, "EXPIRED", "good till time passed")
 
     def force(self, position: Position, quantity: Decimal, price: Decimal, source: str) -> Order:
-        """Close by the exchange itself: ``source`` is liquidation or adl."""
+        """Close by the exchange itself: ``source`` is liquidation, adl or settlement."""
         now = self.clock.now()
-        name = f"autoclose-{now}" if source == "liquidation" else "adl_autoclose"
+        name = {
+            "liquidation": f"autoclose-{now}",
+            "adl": "adl_autoclose",
+            "settlement": f"settlement_autoclose-{now}",
+        }[source]
         request = OrderRequest(
             symbol=position.symbol,
             side="SELL" if position.quantity > 0 else "BUY",

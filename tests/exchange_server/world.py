@@ -44,7 +44,9 @@ class World:
         return self.exchange.account
 
     def set_price(self, symbol: str, price: Decimal, mark: Decimal | None = None) -> None:
-        """Trade at a price and let everything that waits for it happen."""
+        """Trade at a price and let everything that waits for it happen; prices lie on the tick."""
+        if price <= 0 or price % self.rules[symbol].tick:
+            raise ValueError(f"{price} is no price of {symbol}: tick {self.rules[symbol].tick}")
         self.prices.set(symbol, price, mark)
         self.exchange.on_price(symbol)
         self.keeper.check_margins()

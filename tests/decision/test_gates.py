@@ -304,14 +304,14 @@ def test_a_thin_edge_on_top_of_degradation_is_followed_too() -> None:
 
 
 def test_a_size_too_small_for_other_reasons_is_no_thin_edge() -> None:
-    """Kelly risks more than exploration would, yet the throttled size is under the minimum."""
-    account = build.ACCOUNT._replace(equity=11.0, balance=11.0, available=11.0)
+    """Kelly risks more than exploration would; only the throttle makes it untradable."""
+    account = build.ACCOUNT._replace(equity=36.0, balance=36.0, available=36.0)
     sure = rising(rsi=85.0, stoch_k=95.0, cci=300.0, mc_up=0.95, obv_slope=1.0)
-    rules = build.instrument(min_notional=Decimal(9))
-    given = inputs(sure, instrument=rules)
-    proven = {"edge": build.PROVEN, "account": account}
-    assert decide(given, context(**proven)).blocked_by == ""
-    decision = decide(given, context(breaker=build.THROTTLED, **proven))
+    given = inputs(sure, instrument=build.instrument(min_notional=Decimal(9)))
+    around = context(edge=build.PROVEN._replace(kelly=0.024), account=account)
+    assert decide(given, around).action is Action.ENTER_LONG
+    assert decide(given, replace(around, edge=build.EXPLORING)).action is Action.ENTER_LONG
+    decision = decide(given, replace(around, breaker=build.THROTTLED))
     assert (decision.blocked_by, decision.shadow) == ("sizing", False)
 
 

@@ -30,6 +30,7 @@ CHOP, VOLATILE = Regime.CHOP, Regime.VOLATILE
         ({"adx": 35.0}, CHOP),  # equal averages are no alignment
         # Between 25 and 30 price and EMA 50 must agree.
         ({"adx": 30.0} | UP, TREND_UP),
+        ({"adx": 30.0} | MIXED, TREND_UP),
         ({"adx": 25.1} | UP, TREND_UP),
         ({"adx": 25.1} | DOWN, TREND_DOWN),
         ({"adx": 27.0, "ema50": 101.0, "ema20": 102.0}, CHOP),

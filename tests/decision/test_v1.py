@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import atanh
 from typing import Any
 
 import pytest
@@ -218,12 +220,36 @@ def test_no_cliffs(ind: Indicators, name: str, sign: int) -> None:
         assert abs(a - b) < 1e-4
 
 
-@pytest.mark.parametrize(("name", "at"), [("adx", 40.0), ("bb_width_ratio", 0.8), ("adx", 0.0)])
-def test_no_cliff_where_a_map_bends(name: str, at: float) -> None:
+RANGES = {
+    "rsi": (0.0, 100.0),
+    "stoch_k": (0.0, 100.0),
+    "cci": (-400.0, 400.0),
+    "macd_hist": (-2.0, 2.0),
+    "ema9": (97.0, 103.0),
+    "ema20": (97.0, 103.0),
+    "ema50": (97.0, 103.0),
+    "atr": (0.3, 5.0),
+    "adx": (0.0, 80.0),
+    "bb_middle": (97.0, 101.4),
+    "bb_width_ratio": (0.0, 4.0),
+    "mfi": (0.0, 100.0),
+    "vwap_distance": (-0.05, 0.05),
+    "obv_slope": (-1.0, 1.0),
+    "mc_up": (0.0, 1.0),
+    "z_score": (-4.4, 4.4),
+}
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+def test_no_cliff_anywhere_on_the_way(name: str) -> None:
+    """Walk a figure through its range in a thousand steps: none of them is a jump."""
+    low, high = RANGES[name]
     for make in (rising, falling):
-        near = [score_categories(make(**{name: at + e})) for e in (-1e-9, 0.0, 1e-9)]
-        for column in zip(*near, strict=True):
-            assert max(column) - min(column) < 1e-8
+        walk = [
+            score_categories(make(**{name: low + (high - low) * i / 1_000})) for i in range(1_001)
+        ]
+        jumps = [abs(a - b) for x, y in pairwise(walk) for a, b in zip(x, y, strict=True)]
+        assert max(jumps) < 0.006
 
 
 def test_a_lifeless_candle_scores_nothing() -> None:
@@ -247,8 +273,6 @@ def test_the_volatility_factor_without_a_median() -> None:
 
 def _scored(raw: float, gk: float = 0.3, strategy: Strategy = STRATEGY) -> Any:
     """Score a candle whose momentum alone is about ``raw``."""
-    from math import atanh
-
     ind = indicators(mc_up=0.5 + atanh(raw) / 2.0, gk=gk)
     return score(ind, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0), strategy)
 

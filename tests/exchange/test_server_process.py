@@ -63,6 +63,8 @@ def test_verbs_steer_it_and_wrong_ones_say_why(server: ServerProcess) -> None:
         remote.call("explode")
     with pytest.raises(ValueError, match="unknown fault"):
         remote.call("fault", kind="earthquake")
+    with pytest.raises(ValueError, match="-4003"):
+        remote.call("external", symbol="BTCUSDT", side="BUY", quantity="0")
 
 
 async def test_a_thread_serves_beside_the_event_loop_of_the_test() -> None:

@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from tests.exchange_server import binance_views
+from tests.exchange_server.errors import ApiError
 from tests.exchange_server.keys import ApiKey
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Control:
         body = await request.read()
         try:
             status, answer = 200, self.perform(name, orjson.loads(body) if body else {})
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        except (ApiError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             status, answer = 400, {"error": f"{type(error).__name__}: {error}"}
         body = orjson.dumps(answer)
         return web.Response(status=status, body=body, content_type="application/json")

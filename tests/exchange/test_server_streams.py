@@ -77,7 +77,7 @@ async def connected(trading: Desk) -> None:
     """Wait until a living user stream stands."""
     server = trading.server
     alive = server.world.listen_keys.alive
-    await eventually(lambda: any(alive(c.user or "") for c in server.streams.connections))
+    await eventually(lambda: any(alive(c.listen_key or "") for c in server.streams.connections))
 
 
 async def test_balance_and_positions_arrive(trading: Desk) -> None:

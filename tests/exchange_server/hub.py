@@ -20,14 +20,14 @@ MAX_QUEUE = 10_000
 class Connection:
     """One client connection; ``names`` are its streams.
 
-    ``user`` is what its user stream was opened with, None on a market connection.
+    ``listen_key`` (WEEX: the API key) is what its user stream was opened with, None without one.
     """
 
     socket: web.WebSocketResponse
     transport: asyncio.Transport | None
     combined: bool = False
     names: set[str] = field(default_factory=set)
-    user: str | None = None
+    listen_key: str | None = None
     queue: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUE))
 
     def send(self, data: Any, stream: str | None = None) -> None:

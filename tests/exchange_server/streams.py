@@ -39,7 +39,7 @@ class Streams(Hub):
         connection.names |= {name for name in names if STREAM.match(name)}
         key = request.query.get("listenKey") or tail
         if self.world.listen_keys.alive(key):
-            connection.user = key
+            connection.listen_key = key
 
     def command(self, connection: Connection, command: dict[str, Any]) -> None:
         names, reference = command.get("params") or [], command.get("id")
@@ -102,18 +102,20 @@ class Streams(Hub):
     def tell(self, event: UserEvent) -> None:
         message = None
         for connection in self.connections:
-            if connection.user is None or not self.world.listen_keys.alive(connection.user):
+            if connection.listen_key is None or not self.world.listen_keys.alive(
+                connection.listen_key
+            ):
                 continue
             if message is None:
                 message = views.user_event(event, self.world.account, self.world.clock.now())
-            connection.send(message, connection.user)
+            connection.send(message, connection.listen_key)
 
     def expire_listen_keys(self) -> None:
         """Tell user streams whose key ran out."""
         now = self.world.clock.now()
         for connection in self.connections:
-            key = connection.user
+            key = connection.listen_key
             if key is not None and self.world.listen_keys.expired(key):
                 message = {"e": "listenKeyExpired", "E": now, "listenKey": key}
                 connection.send(message, key)
-                connection.user = None
+                connection.listen_key = None

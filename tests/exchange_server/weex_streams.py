@@ -47,7 +47,7 @@ class WeexStreams(Hub):
             signature,
             key.passphrase,
         ):
-            connection.user = key.key
+            connection.listen_key = key.key
 
     def command(self, connection: Connection, command: dict[str, Any]) -> None:
         names, reference = set(command.get("params") or ()), command.get("id")
@@ -71,7 +71,7 @@ class WeexStreams(Hub):
 
     def _allowed(self, connection: Connection, name: str) -> bool:
         if name in PRIVATE:
-            return connection.user is not None
+            return connection.listen_key is not None
         match = CHANNEL.match(name)
         return match is not None and match["symbol"] in self.world.rules
 

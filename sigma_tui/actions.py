@@ -12,11 +12,11 @@ class Needs(StrEnum):
     """What stands between a key and its effect."""
 
     NOTHING = "acts at once"
-    LIVE = "acts at once on paper, asks to confirm otherwise"
+    LIVE = "asks when not on paper"
     CONFIRM = "asks to confirm"
     REASON = "asks for a reason"
-    FORM = "asks for level, minutes and reason; live asks for a typed word"
-    TYPED = "asks to confirm; live asks for a typed word"
+    FORM = "asks level, minutes, reason; live: a typed word"
+    TYPED = "asks to confirm; live: a typed word"
     CHOICE = "asks what becomes of engine and positions"
 
 
@@ -60,7 +60,7 @@ class KeymapError(Exception):
 ACTIONS: tuple[Action, ...] = (
     Action("start", ("s",), "start", "Start trading: allow new entries", ENGINE,
            Needs.LIVE, 1),
-    Action("stop", ("x",), "stop", "Stop trading: no new entries; open positions stay managed",
+    Action("stop", ("x",), "stop", "Stop trading; open positions stay managed",
            ENGINE, rank=2),
     Action("pause", ("p",), "pause", "Hold new entries off, or let them again", ENGINE, rank=3),
     Action("halt", ("h",), "halt", "Trip the circuit breaker to HALT", ENGINE, Needs.CONFIRM, 4),
@@ -149,9 +149,8 @@ def docs_page(table: Sequence[Action] = ACTIONS) -> str:
         ]
         for action in actions:
             keys = ", ".join(f"`{key_name(key)}`" for key in action.keys)
-            lines.append(
-                f"| {keys} | {action.label} | `{action.id}` | {action.help} | {action.needs.value} |"
-            )
+            cells = (keys, action.label, f"`{action.id}`", action.help, action.needs.value)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.text import Text
 
@@ -25,22 +26,55 @@ class Col:
     flex: bool = False
 
 
-def fit(columns: Sequence[Col], width: int) -> tuple[tuple[int, int], ...]:
-    """Return (index, width with its gap) of the columns that fit into ``width`` cells.
+class Fitted(NamedTuple):
+    """A column that fits: its place among all, the cells of its text, and with the gap after."""
+
+    place: int
+    own: int
+    full: int
+
+
+def fit(columns: Sequence[Col], width: int) -> tuple[Fitted, ...]:
+    """Return the columns that fit into ``width`` cells, in their order.
 
     The gap between columns is two cells where that costs no column, else one.
     """
     tight = _kept(columns, width, 1)
     gap = 2 if _kept(columns, width, 2) == tight else 1
-    spare = max(0, width - sum(columns[i].width + gap for i in tight))
+    spare = max(0, width - _total(columns, tight, gap))
     flexible = [i for i in tight if columns[i].flex]
     share = spare // len(flexible) if flexible else 0
-    return tuple((i, columns[i].width + gap + (share if i in flexible else 0)) for i in tight)
+    fitted = []
+    for i in tight:
+        own = columns[i].width + (share if columns[i].flex else 0)
+        fitted.append(Fitted(i, own, own + (gap if i != tight[-1] else 0)))
+    return tuple(fitted)
+
+
+def tabulate(
+    columns: Sequence[Col], rows: Sequence[Sequence[Text]], width: int, head: str
+) -> list[Text]:
+    """Return a header (in the style ``head``) and the rows as lines that fit ``width``."""
+    fitted = fit(columns, width)
+    labels = [Text(col.label, style=head) for col in columns]
+    return [
+        Text("", no_wrap=True, end="").join(
+            cell_of(columns[part.place], row[part.place], part) for part in fitted
+        )
+        for row in (labels, *rows)
+    ]
+
+
+def cell_of(col: Col, text: Text, part: Fitted) -> Text:
+    """Return one cell, cut or padded to its column, with the gap behind it."""
+    cell = column(text, part.own, col.right)
+    cell.pad_right(part.full - part.own)
+    return cell
 
 
 def _kept(columns: Sequence[Col], width: int, gap: int) -> list[int]:
     kept = list(range(len(columns)))
-    while sum(columns[i].width + gap for i in kept) > width + gap:
+    while _total(columns, kept, gap) > width:
         worst = max(kept, key=lambda i: (columns[i].rank, i))
         if columns[worst].rank == 0:
             break
@@ -48,19 +82,5 @@ def _kept(columns: Sequence[Col], width: int, gap: int) -> list[int]:
     return kept
 
 
-def tabulate(
-    columns: Sequence[Col], rows: Sequence[Sequence[Text]], width: int, head: str
-) -> list[Text]:
-    """Return a header (in the style ``head``) and the rows as lines that fit ``width``."""
-    picked = fit(columns, width)
-    labels = [Text(col.label, style=head) for col in columns]
-    return [_line(columns, picked, row) for row in (labels, *rows)]
-
-
-def _line(columns: Sequence[Col], picked: Sequence[tuple[int, int]], cells: Sequence[Text]) -> Text:
-    line = Text(no_wrap=True, end="")
-    for index, width in picked:
-        col = columns[index]
-        own = width if col.flex else col.width
-        line.append_text(column(column(cells[index], own, col.right), width))
-    return line
+def _total(columns: Sequence[Col], kept: Sequence[int], gap: int) -> int:
+    return sum(columns[i].width for i in kept) + gap * max(0, len(kept) - 1)

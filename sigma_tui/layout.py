@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from textual.geometry import Region
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
 
 PANELS = (
     "market", "positions", "chart", "regime", "breaker", "expectancy", "signals", "events",
@@ -40,19 +42,18 @@ def _full(width: int, height: int) -> Mapping[str, Region]:
     market, positions = MARKET_ROWS + 3, 6
     bottom = 7 + max(0, height - 40) // 3
     middle = height - market - positions - bottom
-    left = width * 52 // 100
+    left, regime = width * 52 // 100, MARKET_ROWS + 3 if middle >= 20 else 5
     y = market + positions
-    regime = 6 if middle >= 14 else 5
-    third = (width - 48) // 2
+    first, second = 44, (width - 44) * 42 // 100
     return {
         "market": Region(0, 0, width, market),
         "positions": Region(0, market, width, positions),
         "chart": Region(0, y, left, middle),
         "regime": Region(left, y, width - left, regime),
         "breaker": Region(left, y + regime, width - left, middle - regime),
-        "expectancy": Region(0, y + middle, 48, bottom),
-        "signals": Region(48, y + middle, third, bottom),
-        "events": Region(48 + third, y + middle, width - 48 - third, bottom),
+        "expectancy": Region(0, y + middle, first, bottom),
+        "signals": Region(first, y + middle, second, bottom),
+        "events": Region(first + second, y + middle, width - first - second, bottom),
     }
 
 
@@ -62,7 +63,7 @@ def _wide(width: int, height: int) -> Mapping[str, Region]:
     market, positions, signals = MARKET_ROWS + 3, 8, 10 + max(0, height - 57) // 2
     chart = height - market - positions - signals
     regime, expectancy = MARKET_ROWS + 3, 9
-    breaker = 16
+    breaker = 14
     events = height - regime - expectancy - breaker
     return {
         "market": Region(0, 0, left, market),
@@ -103,3 +104,23 @@ def _small(width: int, height: int, slot: str) -> Mapping[str, Region]:
     if rest > positions:
         shown[slot] = Region(0, market + positions, width, rest - positions)
     return shown
+
+
+class PlanLayout(Layout):
+    """Gives every child the region that a plan has for its id, in one pass."""
+
+    name = "plan"
+
+    def __init__(self, regions: Callable[[Size], Mapping[str, Region]]) -> None:
+        self._regions = regions
+
+    def arrange(
+        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
+    ) -> ArrangeResult:
+        """Place the children that have a region."""
+        regions = self._regions(size)
+        return [
+            WidgetPlacement(regions[name], NULL_OFFSET, NULL_SPACING, child)
+            for child in children
+            if (name := child.id or "") in regions
+        ]

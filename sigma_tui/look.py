@@ -72,12 +72,11 @@ class Look:
         right = (bar * cells, track * (half - cells)) if score > 0 else ("", track * half)
         role = "gain" if score > 0 else "loss"
         return self.say(
-            (left[0], "track"), (left[1], role), (self.glyphs.line, "faint"),
-            (right[0], role), (right[1], "track"),
+            (left[0], "track"), (left[1], role), (right[0], role), (right[1], "track"),
         )  # fmt: skip
 
     def spark(self, values: list[float], width: int, role: str = "info") -> Text:
-        """Return a one-line curve of the newest ``width`` points (averaged where there are more)."""
+        """Return a one-line curve of ``width`` points (averages where there are more values)."""
         points = _shrink(values, width)
         if not points:
             return self.say(("no data yet", "faint"))

@@ -43,20 +43,20 @@ def figures_of(trades: Sequence[ClosedTrade]) -> list[Figure]:
     rate = len(wins) / count if count else math.nan
     sharpe, sortino = _sharpe(real)
     fall = max_drawdown([equity for _, equity in equity_curve(real)])
-    held = sum(t.exit_time - t.entry_time for t in real)
-    age = real[-1].exit_time - real[0].entry_time if real else 0
+    mean = sum(pnls) / count if count else math.nan
+    factor = sum(wins) / lost if lost else math.nan
     return [
         Figure("trades", str(count), *_sample(count)),
         Figure("win rate", figures.percent(rate), *_win_rate(rate)),
-        Figure("expectancy", _signed(sum(pnls) / count if count else math.nan), "per trade", "muted"),
-        Figure("net PnL", _signed(sum(pnls)), "after all costs", "muted"),
-        Figure("profit factor", _ratio(sum(wins) / lost if lost else math.nan), "won / lost", "muted"),
+        Figure("expectancy", _signed(mean), "per trade", "muted"),
+        Figure("net PnL", _signed(sum(pnls)), "after costs", "muted"),
+        Figure("profit factor", _ratio(factor), "won / lost", "muted"),
         Figure("Sharpe", _ratio(sharpe), *_sharpe_reading(sharpe)),
         Figure("Sortino", _ratio(sortino), "downside only", "muted"),
         Figure("max drawdown", figures.percent(fall), *_drawdown(fall)),
-        Figure("exposure time", figures.percent(held / age if age else math.nan), "positions x time", "muted"),
+        Figure("exposure time", figures.percent(exposure_time(real)), "in a position", "muted"),
         Figure("fees paid", figures.money(float(sum(t.fees for t in real))), "", "muted"),
-        Figure("funding paid", _signed(float(sum(t.funding for t in real))), "minus = received", "muted"),
+        Figure("funding paid", _signed(float(sum(t.funding for t in real))), "net cost", "muted"),
     ]  # fmt: skip
 
 
@@ -84,7 +84,20 @@ def drawdowns(equity: Sequence[float]) -> list[float]:
 
 def max_drawdown(equity: Sequence[float]) -> float:
     """Return the largest fall below a peak as a fraction, 0 for none."""
-    return -min(drawdowns(equity), default=0.0)
+    return abs(min(drawdowns(equity), default=0.0))
+
+
+def exposure_time(trades: Sequence[ClosedTrade]) -> float:
+    """Return the share of the time from first entry to last exit with a position open."""
+    if not trades:
+        return math.nan
+    spans = sorted((t.entry_time, t.exit_time) for t in trades)
+    held, until = 0, spans[0][0]
+    for start, end in spans:
+        held += max(0, end - max(start, until))
+        until = max(until, end)
+    whole = until - spans[0][0]
+    return held / whole if whole else math.nan
 
 
 def breakdown(trades: Iterable[ClosedTrade], key: Callable[[ClosedTrade], str]) -> list[Bucket]:

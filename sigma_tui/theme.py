@@ -15,7 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from textual.color import COLOR_NAME_TO_RGB, Color, ColorParseError
+from textual._color_constants import COLOR_NAME_TO_RGB
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 DEFAULT_THEME = "sigma-dark"
@@ -119,7 +120,7 @@ def parse_theme(text: str, source: str) -> LoadedTheme:
             dark=dark,
             ansi=bool(data.get("ansi", False)),
             variables={key: str(value) for key, value in variables.items()},
-            **colors,
+            **colors,  # type: ignore[arg-type] # checked above: names of colours
         ),
     )
 

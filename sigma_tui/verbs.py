@@ -47,17 +47,16 @@ class Verbs:
     def start(self) -> None:
         """Start trading; ask where money or a latch is involved."""
         snapshot = self._snapshot
-        latched = snapshot is not None and (
-            snapshot.breaker.level is Level.SHUTDOWN or snapshot.state == "shutdown"
-        )
-        command = StartTrading(source=Source.KEY, acknowledge=latched)
+        latched = snapshot.acknowledge if snapshot is not None else ""
+        if snapshot is not None and not latched and snapshot.breaker.level is Level.SHUTDOWN:
+            latched = f"SHUTDOWN for {snapshot.breaker.cause or 'an unknown cause'}"
+        command = StartTrading(source=Source.KEY, acknowledge=bool(latched))
         if snapshot is not None and snapshot.mode in _PAPER and not latched:
             self._app.command(command, "start")
             return
         words = [f"Allow new entries on {self._where()}?"]
         if latched:
-            words.append("The breaker stands at SHUTDOWN. Starting acknowledges its cause:")
-            words.append(snapshot.breaker.cause if snapshot else "")
+            words += ["Look at the positions first. Starting acknowledges:", latched]
         self._ask(Dialog("Start trading", words, "Start"), lambda _: command, "start")
 
     def stop(self) -> None:

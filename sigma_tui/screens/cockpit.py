@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Region, Size
+from textual.layout import Layout
 
 from engine.model.market import Pair
-from sigma_tui.layout import SLOTS, framed, plan
+from sigma_tui.layout import SLOTS, PlanLayout, framed, plan
 from sigma_tui.screens.view import View
 from sigma_tui.widgets.breaker import BreakerPanel
 from sigma_tui.widgets.chart import ChartPanel
@@ -22,8 +26,19 @@ from sigma_tui.widgets.signals import SignalsPanel
 class CockpitView(View):
     """Eight panels; where not all fit, one slot shows them in turn and any can be zoomed."""
 
-    slot = SLOTS[0]
-    zoom = ""
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.slot = SLOTS[0]
+        self.zoom = ""
+        self._plan = PlanLayout(self._regions)
+
+    @property
+    def layout(self) -> Layout:
+        """Return the layout that follows the plan."""
+        return self._plan
+
+    def _regions(self, size: Size) -> Mapping[str, Region]:
+        return plan(size.width, size.height, self.slot, self.zoom)
 
     def compose(self) -> ComposeResult:
         """Hold every panel, in the order the Tab key goes."""
@@ -37,22 +52,17 @@ class CockpitView(View):
         yield EventsPanel(id="events")
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out anew."""
+        """Hide what has no room."""
         self.lay_out()
 
     def lay_out(self) -> None:
-        """Give every panel its region, and hide those without one."""
-        width, height = self.size
-        if not width or not height:
+        """Hide the panels without a region; the others find theirs in the layout."""
+        if not self.size:
             return
-        regions = plan(width, height, self.slot, self.zoom)
-        self.set_class(not framed(width, height), "-bare")
+        regions = self._regions(self.size)
+        self.set_class(not framed(*self.size), "-bare")
         for panel in self.query(Panel):
-            region = regions.get(panel.id or "")
-            panel.display = region is not None
-            if region is not None:
-                panel.styles.offset = (region.x, region.y)
-                panel.styles.width, panel.styles.height = region.width, region.height
+            panel.display = panel.id in regions
 
     def next_slot(self) -> None:
         """Show the next panel in the slot."""

@@ -12,9 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Button, Input, RadioButton, RadioSet, Static
+from textual.widgets import Button, Input, Static
 
 from engine.model.commands import Level
+from sigma_tui.look import Look, beside
+from sigma_tui.widgets.lines import Lines
 
 MAX_MINUTES = 24 * 60
 
@@ -49,6 +51,7 @@ class Dialog(ModalScreen[Given | None]):
         """Lay the dialog out."""
         with Vertical(classes="dialog") as box:
             box.border_title = self._heading
+            box.border_subtitle = self._hint()
             for line in self._words:
                 yield Static(line, markup=False, classes="words")
             yield from self.fields()
@@ -63,6 +66,10 @@ class Dialog(ModalScreen[Given | None]):
     def fields(self) -> Iterable[Widget]:
         """Yield what is to be filled in."""
         return ()
+
+    def _hint(self) -> str:
+        plain = type(self) is Dialog and not self._word
+        return f"y {self._deed.lower()}   Enter or Esc cancels" if plain else "Esc cancels"
 
     def on_mount(self) -> None:
         """Begin where Enter does nothing."""
@@ -122,15 +129,44 @@ class ReasonDialog(Dialog):
         return Given(reason=reason), "" if reason else "give a reason"
 
 
+class LevelPicker(Lines, can_focus=True):
+    """One line of levels; the arrows move the mark."""
+
+    LEVELS = (Level.CLOSED, Level.ALERT, Level.THROTTLE, Level.HALT)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "move(-1)", show=False),
+        Binding("right,down", "move(1)", show=False),
+    ]
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.level = Level.HALT
+
+    def on_mount(self) -> None:
+        """Write the line."""
+        self.action_move(0)
+
+    def action_move(self, by: int) -> None:
+        """Move the mark."""
+        place = self.LEVELS.index(self.level) + by
+        self.level = self.LEVELS[min(len(self.LEVELS) - 1, max(0, place))]
+        look = getattr(self.app, "look", None) or Look()
+        marks = [
+            look.say((f"{look.glyphs.dot} {level.value}", "bold strong"))
+            if level is self.level
+            else look.say((f"{look.glyphs.ring} {level.value}", "muted"))
+            for level in self.LEVELS
+        ]
+        self.set_lines([beside(*marks, gap="   ")])
+
+
 class OverrideDialog(Dialog):
     """Asks for level, minutes and reason."""
 
     def fields(self) -> Iterable[Widget]:
         """Ask for all three."""
         yield Static("Level (exits stay allowed at every one):", markup=False, classes="field")
-        with RadioSet(id="level"):
-            for level in (Level.CLOSED, Level.ALERT, Level.THROTTLE, Level.HALT):
-                yield RadioButton(level.value, value=level is Level.HALT, name=level.value)
+        yield LevelPicker(id="level")
         yield Static("Minutes:", markup=False, classes="field")
         yield Input(id="minutes", placeholder=f"1 to {MAX_MINUTES}", restrict=r"[0-9]*")
         yield Static("Reason:", markup=False, classes="field")
@@ -138,8 +174,7 @@ class OverrideDialog(Dialog):
 
     def read(self) -> tuple[Given, str]:
         """Demand minutes in range and a reason."""
-        pressed = self.query_one("#level", RadioSet).pressed_button
-        level = Level(pressed.name) if pressed is not None and pressed.name else Level.HALT
+        level = self.query_one(LevelPicker).level
         minutes = int(self.query_one("#minutes", Input).value or 0)
         reason = self.query_one("#reason", Input).value.strip()
         given = Given(reason, level, minutes)

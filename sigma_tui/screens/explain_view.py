@@ -26,7 +26,8 @@ class ExplainPanel(Panel):
         if self.cockpit.selected is not None and self.body.pair is None:
             self.body.select(self.cockpit.selected)
         self.body.show(snapshot)
-        self.note(self.look.say(("left/right earlier and later  [ ] pair  i inputs", "muted")))
+        newest = max((item.time for item in snapshot.decisions[:20]), default=snapshot.time)
+        self.note_age(snapshot, newest, snapshot.candle_period_ms)
 
 
 class ExplainScreen(View):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 
 from engine.model.snapshot import Snapshot
 from sigma_tui import figures
@@ -30,6 +30,7 @@ _TASKS = (
     Col("restarts", "restarts", 8, right=True),
 )
 _LATE_TICK_MS = 250
+_TROUBLE = ("failed", "crashed", "restarting", "dead")
 
 
 class EndpointsPanel(Panel):
@@ -79,7 +80,7 @@ class TasksPanel(Panel):
             [
                 (name, [
                     say((name, "text")),
-                    say((state, "gain" if state == "running" else "warn")),
+                    say((state, "warn" if state in _TROUBLE else "gain")),
                     say((str(restarts), "warn" if restarts else "muted")),
                 ])
                 for name, state, restarts in snapshot.health.tasks
@@ -104,19 +105,19 @@ class PulsePanel(Panel):
         sound = "gain" if health.audit.lower().startswith(("ok", "intact")) else "warn"
         figures_of = (
             ("memory", figures.size(health.memory), "text"),
-            ("queue to the screen", f"{health.queue_depth} waiting", "text"),
-            ("tick gap p99", figures.latency(health.tick_gap_p99_ms), "text"),
-            ("tick gap worst", figures.latency(health.tick_gap_max_ms), late),
-            ("last cycle took", figures.latency(snapshot.last_cycle_ms), "text"),
+            ("screen queue", f"{health.queue_depth} waiting", "text"),
+            ("tick p99", figures.latency(health.tick_gap_p99_ms), "text"),
+            ("worst tick", figures.latency(health.tick_gap_max_ms), late),
+            ("last cycle", figures.latency(snapshot.last_cycle_ms), "text"),
             ("database", figures.size(health.database_size), "text"),
             ("logs", figures.size(health.log_size), "text"),
             ("audit chain", health.audit, sound),
-            ("notifications unread", str(snapshot.unread), "accent" if snapshot.unread else "text"),
+            ("unread", str(snapshot.unread), "accent" if snapshot.unread else "text"),
         )
         say = self.look.say
         self.lines.set_lines(
             [
-                Text.assemble(column(say((name, "muted")), 22), say((value, role)))
+                Text.assemble(column(say((name, "muted")), 13), say((value, role)))
                 for name, value, role in figures_of
             ]
         )
@@ -129,7 +130,6 @@ class HealthScreen(View):
         """Two columns above the history of notifications."""
         with Horizontal(id="health-top"):
             yield EndpointsPanel(id="endpoints")
-            with Vertical(id="health-right"):
-                yield PulsePanel(id="pulse")
-                yield TasksPanel(id="tasks")
+            yield PulsePanel(id="pulse")
+            yield TasksPanel(id="tasks")
         yield EventsPanel(id="history")

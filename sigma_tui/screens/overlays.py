@@ -50,11 +50,11 @@ class HelpOverlay(ModalScreen[None]):
             self.lines = Lines()
             yield self.lines
 
-    def on_mount(self) -> None:
-        """Write the lines once styles are known."""
-        self.lines.set_lines(self._lines())
+    def on_resize(self) -> None:
+        """Write the lines for the room there is."""
+        self.call_after_refresh(lambda: self.lines.set_lines(self._lines(self.lines.size.width)))
 
-    def _lines(self) -> list[Text]:
+    def _lines(self, width: int) -> list[Text]:
         say = self._look.say
         lines: list[Text] = []
         for group, actions in grouped(self._table):
@@ -62,10 +62,14 @@ class HelpOverlay(ModalScreen[None]):
             lines.append(say((group, "bold accent")))
             for action in actions:
                 keys = " ".join(key_name(key) for key in action.keys)
-                asks = "" if action.needs is Needs.NOTHING else f"  ({action.needs.value})"
-                lines.append(
-                    say((f"  {keys:<12}", "bold text"), (action.help, "text"), (asks, "muted"))
-                )
+                lines.append(say((f"  {keys:<12}", "bold text"), (action.help, "text")))
+                if action.needs is Needs.NOTHING:
+                    continue
+                asks = f"({action.needs.value})"
+                if lines[-1].cell_len + len(asks) + 1 <= width:
+                    lines[-1].append_text(say((f" {asks}", "muted")))
+                else:
+                    lines.append(say((f"{'':<14}{asks}", "muted")))
         for group, keys_of in _LOCAL:
             lines += [Text(""), say((f"{group}, where focused", "bold accent"))]
             lines += [say((f"  {key:<12}", "bold text"), (does, "text")) for key, does in keys_of]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 
-from engine.model.snapshot import EventView, RiskView, Snapshot
+from engine.model.snapshot import EventView, PositionView, RiskView, Snapshot
 from sigma_tui import figures
 from sigma_tui.look import Look, beside, column
 from sigma_tui.screens.view import View
@@ -39,10 +39,26 @@ class LimitsPanel(Panel):
             risk.limits, key=lambda item: -(item.used / item.limit if item.limit else 0)
         )
         rows += [(item.name, item.used, item.limit) for item in fullest]
-        self.lines.set_lines([limit_line(self.look, *row, width) for row in rows])
+        lines = [limit_line(self.look, *row, width) for row in rows]
+        if snapshot.positions:
+            lines += [Text(""), self.look.say(("at risk down to the stop", "bold muted"))]
+            lines += [self._position(view, snapshot.equity, width) for view in snapshot.positions]
+        self.lines.set_lines(lines)
         side = "long" if risk.net_exposure > 0 else "short" if risk.net_exposure < 0 else "even"
         self.note(
             self.look.say((f"net {figures.signed_percent(risk.net_exposure, 0)} {side}", "muted"))
+        )
+
+    def _position(self, view: PositionView, equity: float, width: int) -> Text:
+        share = view.risk / equity if equity else 0.0
+        most = self.cockpit.snapshot.max_heat if self.cockpit.snapshot else 0.06
+        name = f"{view.pair.base} {view.side.value}"
+        label = 18 if width < 70 else 24
+        return beside(
+            column(self.look.say((name, "text")), label),
+            self.look.bar(share / most if most else 0.0, max(6, width - label - 21)),
+            column(self.look.say((figures.money(view.risk), "text")), 8, right=True),
+            column(self.look.say((figures.percent(share, 2), "muted")), 6, right=True),
         )
 
 
@@ -84,8 +100,8 @@ class MonitorPanel(Panel):
             word = "ok" if healthy else severity
             lines.append(
                 beside(
-                    column(look.say((name.replace("_", " "), "muted")), 22),
-                    column(look.say((f"{value:.2f}", "text")), 9, right=True),
+                    column(look.say((name.replace("_", " "), "muted")), 18),
+                    column(look.say((f"{value:.2f}", "text")), 7, right=True),
                     look.say((word, "gain" if healthy else look.palette.severity(severity))),
                 )
             )
@@ -106,28 +122,24 @@ class ViolationsPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw refused orders, newest first."""
-        look = self.look
-        refused = [event for event in snapshot.events if is_violation(event)]
-        self.lines.set_lines(
-            [
-                look.say((f"{figures.stamp(event.time)}  ", "muted"), (event.text, "warn"))
-                for event in refused
-            ]
-            or [look.say(("none among the recent events", "muted"))]
-        )
+        look, width = self.look, self.lines.size.width
+        lines: list[Text] = []
+        for event in (event for event in snapshot.events if is_violation(event)):
+            first, *rest = _wrap(event.text, max(20, width - 13))
+            lines.append(look.say((f"{figures.stamp(event.time)}  ", "muted"), (first, "warn")))
+            lines += [look.say((f"{'':13}{part}", "warn")) for part in rest]
+        self.lines.set_lines(lines or [look.say(("none among the recent events", "muted"))])
 
 
 class RiskScreen(View):
     """Limits, correlations, monitor and violations."""
 
     def compose(self) -> ComposeResult:
-        """Two rows of two."""
-        with Horizontal(id="risk-top"):
-            yield LimitsPanel(id="limits")
-            yield CorrelationPanel(id="correlation")
-        with Horizontal(id="risk-bottom"):
-            yield MonitorPanel(id="monitor")
-            yield ViolationsPanel(id="violations")
+        """Two rows of two; the stylesheet lays them out."""
+        yield LimitsPanel(id="limits")
+        yield CorrelationPanel(id="correlation")
+        yield MonitorPanel(id="monitor")
+        yield ViolationsPanel(id="violations")
 
 
 def is_violation(event: EventView) -> bool:
@@ -136,24 +148,27 @@ def is_violation(event: EventView) -> bool:
 
 
 def limit_line(look: Look, name: str, used: float, limit: float, width: int) -> Text:
-    """Return a limit as name, bar, used of allowed, and a word when it is near or over."""
+    """Return a limit as name, bar, used of allowed, and a word when it is near, full or over."""
     share = used / limit if limit else 0.0
-    word, role = (
-        ("OVER", "bold wrong")
-        if share > 1
-        else ("near", "warn")
-        if share >= _NEAR
-        else ("", "info")
-    )
+    word, role = _standing(share)
     label = 18 if width < 70 else 24
-    bar = max(6, width - label - 24)
+    counted = limit >= 1 and limit == int(limit)
+    figure = f"{used:g}" if counted else figures.percent(used)
+    allowed = f"{limit:g}" if counted else figures.percent(limit, 0)
     return beside(
         column(look.say((name, "text")), label),
-        look.bar(share, bar, role),
-        column(look.say((figures.percent(used), "text"), (f" of {figures.percent(limit, 0)}", "muted")), 14, right=True),
+        look.bar(share, max(6, width - label - 21), role),
+        column(look.say((figure, "text"), (f" of {allowed}", "muted")), 13, right=True),
         look.say((word, role)),
-        gap=" ",
-    )  # fmt: skip
+    )
+
+
+def _standing(share: float) -> tuple[str, str]:
+    if share > 1:
+        return "OVER", "bold wrong"
+    if share == 1:
+        return "full", "warn"
+    return ("near", "warn") if share >= _NEAR else ("", "info")
 
 
 def heat_map(look: Look, risk: RiskView, width: int) -> list[Text]:

@@ -33,7 +33,9 @@ class StrategyPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw one row a parameter."""
-        self.border_title = f"Strategy: {snapshot.strategy} trades now"
+        if self.same(snapshot.strategy):
+            return
+        self.retitle(f"Strategy: {snapshot.strategy} trades now")
         self.table.set_rows([(name, self._row(name, value)) for name, value in flat(Strategy())])
         self.note(self.look.say(("sigma strategy show NAME prints any saved strategy", "muted")))
 

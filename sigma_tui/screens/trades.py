@@ -29,14 +29,14 @@ from sigma_tui.widgets.performance import (
 
 COLUMNS = (
     Col("exit", "closed", 11),
-    Col("pair", "pair", 6),
+    Col("pair", "pair", 5),
     Col("side", "side", 7, rank=1),
-    Col("pnl", "PnL", 12, right=True),
+    Col("pnl", "PnL", 11, right=True),
     Col("r", "R", 6, right=True),
     Col("reason", "exit", 16),
     Col("held", "held", 6, rank=2, right=True),
-    Col("entry", " entry", 12, rank=4),
-    Col("price", "  exit at", 12, rank=5),
+    Col("entry", "    entry", 13, rank=4),
+    Col("price", "  exit at", 13, rank=5),
     Col("quantity", "quantity", 9, rank=6, right=True),
     Col("costs", "costs", 8, rank=7, right=True),
     Col("regime", "regime", 9, rank=3),
@@ -90,6 +90,8 @@ class TradesPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw one row a trade."""
+        if self.same(snapshot.trades, self.sort_by, self.descending, self.box.value):
+            return
         wanted = [trade for trade in snapshot.trades if self._wanted(trade)]
         wanted.sort(key=_KEYS[self.sort_by], reverse=self.descending)
         self.table.set_rows([(trade.id, self._row(trade)) for trade in wanted])
@@ -207,4 +209,4 @@ class TradesScreen(View):
 
 
 def _price(value: float) -> str:
-    return figures.aligned(figures.price(value), 6, 5)
+    return figures.aligned(figures.price(value), 7, 5)

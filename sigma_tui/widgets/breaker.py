@@ -40,17 +40,20 @@ class BreakerPanel(Panel):
     def _cause(self, breaker: BreakerView, now: int, width: int) -> list[Text]:
         look = self.look
         if breaker.level is Level.CLOSED and not breaker.pinned:
-            return [look.say(("all triggers healthy ", "muted"),
-                             (f"for {figures.span(now - breaker.since)}", "muted"))]  # fmt: skip
+            quiet = f"every trigger healthy for {figures.span(now - breaker.since)}"
+            return [look.say((quiet, "muted"))]
         timing = [("since ", "muted"), (figures.clock(breaker.since), "text")]
         if breaker.expires is not None:
             word = "  pinned for " if breaker.pinned else "  cool-down "
             timing += [(word, "muted"), (figures.countdown(breaker.expires - now), "strong")]
-        return [
-            look.say((breaker.cause, look.level(breaker.level))),
-            look.say(*timing),
-            look.say(("clears: ", "muted"), (breaker.clears, "text")),
-        ]
+        clears = look.say(("clears: ", "muted"), (breaker.clears, "text"))
+        lines = [look.say((breaker.cause, look.level(breaker.level)))]
+        together = beside(look.say(*timing), clears, gap="  ")
+        return (
+            [*lines, together]
+            if together.cell_len <= width
+            else [*lines, look.say(*timing), clears]
+        )
 
 
 def ladder(look: Look, level: Level, width: int) -> Text:
@@ -89,18 +92,19 @@ def closeness(item: BreakerReadingView) -> tuple[float, str, float | None]:
 def reading(look: Look, item: BreakerReadingView, width: int) -> Text:
     """Return one reading as name, value, bar and the next threshold."""
     share, name, threshold = closeness(item)
-    role = "muted" if item.level is Level.CLOSED else look.level(item.level)
-    bar_width = _BAR if width >= 50 else 6
-    label = width - 12 - bar_width - 15
+    calm = item.level is Level.CLOSED
+    role = "muted" if calm else look.level(item.level)
     after = f"{name} {_figure(threshold, item.unit)}" if threshold is not None else "no threshold"
+    label, value, words = 17, 8, 16
     return beside(
-        column(look.say((item.trigger, role)), max(8, label)),
-        column(look.say((_figure(item.value, item.unit), "text")), 9, right=True),
-        look.bar(share, bar_width, "info" if item.level is Level.CLOSED else role),
-        look.say((after, "muted")),
+        column(look.say((item.trigger, role)), label),
+        column(look.say((_figure(item.value, item.unit), "text")), value, right=True),
+        look.bar(share, max(4, width - label - value - words - 3), "info" if calm else role),
+        column(look.say((after, "muted")), words),
     )
 
 
 def _figure(value: float, unit: str) -> str:
     text = f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.2g}"
-    return f"{text}{unit}" if unit == "%" else f"{text} {unit}".rstrip()
+    short = {"candles": "c"}.get(unit, unit)
+    return f"{text}{short}" if short == "%" else f"{text} {short}".rstrip()

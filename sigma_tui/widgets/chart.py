@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 
 from engine.model.snapshot import Snapshot
-from sigma_tui import figures
 from sigma_tui.charts.candles import CandleChart
 from sigma_tui.widgets.panel import Panel
 
@@ -28,14 +27,11 @@ class ChartPanel(Panel):
         history = snapshot.history.get(pair) if pair is not None else None
         if pair is None or history is None:
             return
-        self.border_title = f"Chart {pair.base}"
+        self.retitle(f"Chart {pair.base}")
         self.chart.show(history, pair, levels(snapshot, pair), snapshot.time)
         last = history.candles[-1].time if history.candles else snapshot.time
         late_since = last + snapshot.candle_period_ms
-        self.note_age(
-            snapshot, late_since, snapshot.candle_period_ms,
-            f" {figures.span(snapshot.candle_period_ms)} candles",
-        )  # fmt: skip
+        self.note_age(snapshot, late_since, snapshot.candle_period_ms)
 
 
 def levels(snapshot: Snapshot, pair: str) -> Sequence[tuple[str, float, str]]:

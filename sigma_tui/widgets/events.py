@@ -13,8 +13,8 @@ from sigma_tui.widgets.panel import Panel
 COLUMNS = (
     Col("time", "time", 8),
     Col("level", "level", 5),
-    Col("kind", "kind", 10, rank=1),
-    Col("text", "event", 12, flex=True),
+    Col("kind", "kind", 15, rank=1),
+    Col("text", "event", 24, flex=True),
 )
 _WORD = {"info": "info", "warning": "WARN", "critical": "CRIT", "emergency": "EMERG"}
 
@@ -37,7 +37,7 @@ class EventsPanel(Panel):
         loud = sum(event.severity != "info" for event in events)
         self.note(self.look.say((f"{loud} of {len(events)} need a look", "muted")))
 
-    def _row(self, event: EventView):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _row(self, event: EventView):  # type: ignore[no-untyped-def]
         look = self.look
         role = look.palette.severity(event.severity)
         return [

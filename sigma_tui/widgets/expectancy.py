@@ -20,7 +20,7 @@ COLUMNS = (
     Col("payoff", "payoff", 6, rank=3, right=True),
     Col("money", "E[$]", 8, right=True),
     Col("r", "E[R]", 5, rank=4, right=True),
-    Col("kelly", "Kelly", 5, rank=1, right=True),
+    Col("kelly", "Kelly", 6, rank=1, right=True),
     Col("factor", "PF", 4, rank=5, right=True),
 )
 

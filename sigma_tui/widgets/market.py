@@ -15,20 +15,21 @@ from sigma_tui.look import beside
 from sigma_tui.widgets.fast_table import FastTable
 from sigma_tui.widgets.panel import Panel
 
-_HALF = 4  # cells of the score bar on either side
+_HALF = 5  # cells of the score bar on either side
+_FULL = 0.5  # the score that fills a side: full confidence
 
 COLUMNS = (
     Col("pair", "pair", 5),
-    Col("price", "     price", 13),
+    Col("price", "    price", 13),
     Col("change", "24 h", 9, rank=3, right=True),
     Col("score", "V1", 5, rank=1, right=True),
-    Col("bar", "short long", 9, rank=5),
+    Col("bar", "short|long", 10, rank=5),
     Col("confirm", "V2", 4, rank=6, right=True),
     Col("confidence", "conf", 4, rank=2, right=True),
     Col("regime", "regime", 8),
     Col("htf", "15m 1h", 6, rank=7),
     Col("verdict", "verdict", 16, flex=True),
-    Col("age", "age", 9, rank=1, right=True),
+    Col("age", "age", 5, rank=1, right=True),
 )
 
 
@@ -52,13 +53,14 @@ class MarketPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw one row a pair."""
-        now = self.cockpit.now_in_engine_time(snapshot)
+        now = self.cockpit.feed.now()
         self.table.set_rows(
             [(str(view.pair), self._row(view, snapshot, now)) for view in snapshot.market]
         )
         newest = max((view.updated for view in snapshot.market), default=snapshot.time)
+        self.note_age(snapshot, newest, snapshot.candle_period_ms)
         period = figures.span(snapshot.candle_period_ms)
-        self.note_age(snapshot, newest, snapshot.candle_period_ms, f" {period} candles")
+        self.note(self.look.say((f"{period} candles", "muted")))
 
     def _row(self, view: PairView, snapshot: Snapshot, now: int) -> list[Text]:
         look = self.look
@@ -68,14 +70,19 @@ class MarketPanel(Panel):
             look.say((figures.aligned(figures.price(view.price), 7, 5), "text")),
             look.change(view.change, figures.signed_percent(view.change)),
             look.say((figures.signed(view.score), look.palette.signed(view.score))),
-            look.score_bar(view.score, _HALF),
+            look.score_bar(view.score / _FULL, _HALF),
             look.say((f"{view.confirmation * 100:.0f}%" if warm else "-", "text")),
             look.say((f"{view.confidence:.2f}", "text")),
             look.regime(view.regime),
             beside(look.trend(view.htf_15m), look.trend(view.htf_1h), gap="   "),
             look.say((view.verdict, look.action(view.action))),
-            look.age(now - view.updated, snapshot.candle_period_ms),
+            self._age(now - view.updated, snapshot.candle_period_ms),
         ]
+
+    def _age(self, late: int, period: int) -> Text:
+        if late > 2 * period:
+            return self.look.say(("STALE", "bold warn"))
+        return self.look.say((figures.span(late), "muted"))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Pass the chosen pair on."""

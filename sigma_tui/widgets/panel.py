@@ -36,6 +36,8 @@ class Panel(Vertical):
         self.drawn_seq = -1
         self._drawn_at = 0.0
         self._note = ""
+        self._base_title, self._shown_title, self._stale = self.title, "", ""
+        self._inputs: tuple[object, ...] = ()
 
     @property
     def cockpit(self) -> SigmaApp:
@@ -49,7 +51,7 @@ class Panel(Vertical):
 
     def on_mount(self) -> None:
         """Frame the panel."""
-        self.border_title = Content(self.title)  # type: ignore[assignment]
+        self.retitle(self.title)
         self.mount(self.failure)
 
     def on_resize(self) -> None:
@@ -60,6 +62,7 @@ class Panel(Vertical):
         """Draw the newest snapshot at the next occasion, even if it was drawn before."""
         self.drawn_seq = -1
         self._drawn_at = 0.0
+        self._inputs = ()
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot unless it is drawn already or it is too early."""
@@ -74,6 +77,14 @@ class Panel(Vertical):
         else:
             self.remove_class("-failed")
 
+    def same(self, *inputs: object) -> bool:
+        """Return whether these are what was drawn last, at this size and in this look."""
+        now = (*inputs, self.size, self.look)
+        if now == self._inputs:
+            return True
+        self._inputs = now
+        return False
+
     def draw(self, snapshot: Snapshot) -> None:
         """Draw a snapshot. Panels override this."""
         raise NotImplementedError
@@ -84,6 +95,14 @@ class Panel(Vertical):
         self.failure.update(f"panel failed: {type(error).__name__}: {error}")
         self.add_class("-failed")
 
+    def retitle(self, title: str) -> None:
+        """Change the title, if it differs. Old data are called so right beside it."""
+        self._base_title = title
+        shown = f"{title}  {self._stale}".rstrip()
+        if shown != self._shown_title:
+            self._shown_title = shown
+            self.border_title = Content(shown)
+
     def note(self, text: Text) -> None:
         """Write into the lower border, repainting that line alone, and only if it changed."""
         if text.markup == self._note:
@@ -92,11 +111,9 @@ class Panel(Vertical):
         self._border_subtitle = Content.from_rich_text(text) if text.plain else None
         self.refresh(Region(-1, self.size.height, self.outer_size.width, 1))
 
-    def note_age(self, snapshot: Snapshot, since: int, period: int, rest: str = "") -> None:
-        """Note the age of this panel's data: fresh, or STALE beyond twice its period (ms)."""
-        late = self.cockpit.now_in_engine_time(snapshot) - since
-        if period and late > 2 * period:
-            words = self.look.say((f"STALE {figures.span(late)}", "bold warn"), (rest, "muted"))
-        else:
-            words = self.look.say((rest.removeprefix(" "), "muted"))
-        self.note(words)
+    def note_age(self, snapshot: Snapshot, since: int, period: int) -> None:
+        """Call this panel's data STALE once they are older than twice their period (ms)."""
+        late = self.cockpit.feed.now() - since
+        self._stale = f"STALE {figures.span(late)}" if period and late > 2 * period else ""
+        self.set_class(bool(self._stale), "-stale")
+        self.retitle(self._base_title)

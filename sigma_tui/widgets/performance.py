@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.color import Color
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -30,14 +31,15 @@ class FiguresPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw one figure a line."""
+        if self.same(snapshot.trades):
+            return
         say = self.look.say
         self.lines.set_lines(
             [
                 beside(
-                    column(say((item.name, "muted")), 14),
-                    column(say((item.value, "strong")), 11, right=True),
-                    say((item.reading, item.role)),
-                    gap="  ",
+                    column(say((item.name, "muted")), 13),
+                    column(say((item.value, "strong")), 9, right=True),
+                    say((f" {item.reading}", item.role)),
                 )
                 for item in performance.figures_of(snapshot.trades)
             ]
@@ -51,13 +53,10 @@ class FiguresPanel(Panel):
 class CurvePanel(Panel):
     """A curve over the closed trades; drawn again only when a trade was closed."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._drawn: tuple[object, ...] = ()
-
     def compose(self) -> ComposeResult:
         """Hold the plot."""
         self.plot = PlotextPlot()
+        self.plot.theme = "clear"  # the widget's own colours show through
         yield self.plot
 
     def values(self, curve: list[tuple[int, float]]) -> list[float]:
@@ -66,11 +65,9 @@ class CurvePanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw the curve with the time of its first and last trade below."""
-        curve = performance.equity_curve(snapshot.trades)
-        state = (tuple(curve[-1:]), len(curve), self.size, self.look)
-        if state == self._drawn:
+        if self.same(snapshot.trades):
             return
-        self._drawn = state
+        curve = performance.equity_curve(snapshot.trades)
         plt = self.plot.plt
         plt.clear_figure()
         plt.frame(False)
@@ -95,14 +92,13 @@ class CurvePanel(Panel):
         """Return a height in words."""
         return figures.money(value, 0)
 
-    def colour(self) -> str | tuple[int, int, int]:
+    def colour(self) -> str | int | tuple[int, int, int]:
         """Return the colour of the curve as plotext wants it."""
-        from textual.color import Color
-
-        role = Color.parse(
-            _plain(self.look.palette.gain if self.rising else self.look.palette.loss)
-        )
-        return role.rgb
+        palette = self.look.palette
+        role = Color.parse(palette.gain if self.rising else palette.loss)
+        if role.triplet is not None:
+            return role.triplet.red, role.triplet.green, role.triplet.blue
+        return "default" if role.number is None else role.number
 
     rising = True
 
@@ -153,6 +149,8 @@ class BreakdownPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw four groups."""
+        if self.same(snapshot.trades, self.lines.size.width):
+            return
         width = self.lines.size.width
         lines: list[Text] = []
         for title, key in _BY:
@@ -174,7 +172,3 @@ class BreakdownPanel(Panel):
             column(look.say((f"{bucket.wins}/{bucket.trades} won", "muted")), 11, right=True),
             look.bar(abs(bucket.pnl) / most, bar, role),
         )
-
-
-def _plain(style: str) -> str:
-    return style if style.startswith("#") else f"ansi_{style}"

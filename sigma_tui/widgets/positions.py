@@ -18,13 +18,13 @@ COLUMNS = (
     Col("pair", "pair", 5),
     Col("side", "side", 7),
     Col("quantity", "quantity", 9, rank=5, right=True),
-    Col("entry", " entry", 12, rank=3),
-    Col("mark", "  mark", 12, rank=4),
+    Col("entry", "    entry", 13, rank=3),
+    Col("mark", "     mark", 13, rank=4),
     Col("pnl", "PnL", 11, right=True),
     Col("r", "R", 5, rank=1, right=True),
-    Col("stop", "  stop", 12),
+    Col("stop", "     stop", 13),
     Col("rests", "resting", 7, rank=1),
-    Col("target", "target", 12, rank=6),
+    Col("target", "   target", 13, rank=6),
     Col("trail", "trail", 5, rank=8),
     Col("age", "age/limit", 9, rank=2, right=True),
     Col("regime", "regime", 18, rank=7),
@@ -103,4 +103,4 @@ def position_of(snapshot: Snapshot, pair: Pair) -> PositionView | None:
 
 
 def _price(value: float) -> str:
-    return figures.aligned(figures.price(value), 6, 5)
+    return figures.aligned(figures.price(value), 7, 5)

@@ -36,12 +36,12 @@ class RegimePanel(Panel):
     def draw(self, snapshot: Snapshot) -> None:
         """Draw the selected pair, then as much of all pairs as fits."""
         width, height = self.size.width, self.size.height
-        if height > len(snapshot.market) + 1:
+        if height >= len(snapshot.market) + 1:
             rows = [self._row(view, snapshot.time) for view in snapshot.market]
             self.lines.set_lines(tabulate(_TABLE, rows, width, self.look.style("muted")))
         else:
             chosen = self._chosen(snapshot)
-            lines = self._detail(chosen, snapshot.time) if chosen else []
+            lines = [self._detail(chosen, snapshot.time)] if chosen else []
             self.lines.set_lines([*lines, *strip(self.look, snapshot.market, width)][:height])
         counts = sum(view.regime.trending for view in snapshot.market)
         self.note(self.look.say((f"{counts} of {len(snapshot.market)} trending", "muted")))
@@ -49,25 +49,23 @@ class RegimePanel(Panel):
     def _chosen(self, snapshot: Snapshot) -> PairView | None:
         return next((v for v in snapshot.market if v.pair == self.cockpit.selected), None)
 
-    def _detail(self, view: PairView, now: int) -> list[Text]:
+    def _detail(self, view: PairView, now: int) -> Text:
         look = self.look
-        return [
-            beside(
-                look.say((view.pair.base, "strong")),
-                look.regime(view.regime),
-                look.say(
-                    ("conf ", "muted"), (f"{view.regime_confidence:.2f}", "text"),
-                    ("  risk ", "muted"), (f"{look.glyphs.times}{view.risk_multiplier:.2f}", "text"),
-                ),
-                gap="  ",
-            ),
+        return beside(
+            look.say((view.pair.base, "strong")),
+            look.regime(view.regime),
             look.say(
-                ("ADX ", "muted"), (f"{view.adx:.1f}", "text"),
-                ("  vol ", "muted"), (figures.percent(view.volatility, 0), "text"),
-                ("  since ", "muted"), (figures.minute(view.regime_since), "text"),
-                (f" ({figures.span(now - view.regime_since)})", "muted"),
+                ("conf ", "muted"),
+                (f"{view.regime_confidence:.2f}", "text"),
+                (f" {look.glyphs.times}{view.risk_multiplier:.2f}", "text"),
+                ("  ADX ", "muted"),
+                (f"{view.adx:.0f}", "text"),
+                ("  vol ", "muted"),
+                (figures.percent(view.volatility, 0), "text"),
+                ("  for ", "muted"),
+                (figures.span(now - view.regime_since), "text"),
             ),
-        ]  # fmt: skip
+        )
 
     def _row(self, view: PairView, now: int) -> list[Text]:
         look = self.look

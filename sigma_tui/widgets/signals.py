@@ -17,11 +17,11 @@ from sigma_tui.widgets.market import MarketPanel
 from sigma_tui.widgets.panel import Panel
 
 COLUMNS = (
-    Col("time", "time", 5),
+    Col("time", "time", 5, rank=2),
     Col("pair", "pair", 4),
     Col("action", "action", 7),
     Col("confidence", "conf", 4, rank=1, right=True),
-    Col("reason", "reason", 10, flex=True),
+    Col("reason", "reason", 16, flex=True),
 )
 _WORD = {Action.ENTER_LONG: "LONG", Action.ENTER_SHORT: "SHORT", Action.WAIT: "WAIT"}
 
@@ -43,8 +43,8 @@ class SignalsPanel(Panel):
         )
         newest = snapshot.decisions[0].time if snapshot.decisions else snapshot.time
         proposed = sum(item.proposal is not Action.WAIT for item in snapshot.decisions)
-        rest = f" {proposed} of {len(snapshot.decisions)} proposed"
-        self.note_age(snapshot, newest, snapshot.candle_period_ms, rest)
+        self.note_age(snapshot, newest, snapshot.candle_period_ms)
+        self.note(self.look.say((f"{proposed} of {len(snapshot.decisions)} proposed", "muted")))
 
     def _row(self, item: Decision) -> list[Text]:
         look = self.look

@@ -33,6 +33,13 @@ class StatusStrip(Panel):
         self.lines = Lines()
         yield self.lines
 
+    def on_mount(self) -> None:
+        """Say at once that this is Sigma; the engine may take a moment."""
+        super().on_mount()
+        self.lines.set_lines(
+            [self.look.say((" SIGMA ", "bold accent"), ("waiting for the engine", "muted"))]
+        )
+
     def draw(self, snapshot: Snapshot) -> None:
         """Draw both lines, leaving out what does not fit, least important first."""
         width = self.size.width
@@ -51,7 +58,7 @@ class StatusStrip(Panel):
         facts: list[Fact] = [
             (0, look.say((" SIGMA ", "bold accent"), (f" {snapshot.mode} ", _mode(snapshot)))),
             (5, look.say((exchange, "muted"))),
-            (0, _state(look, snapshot, app.ended)),
+            (0, _state(look, snapshot, app.feed.ended)),
             (
                 0,
                 look.say(
@@ -64,15 +71,15 @@ class StatusStrip(Panel):
             facts.append(
                 (1, look.say((f"{chosen.pair.base} ", "muted"), *_regime(look, chosen.regime)))
             )
-        if app.silence:
-            silent = figures.span(app.silence)
+        if app.feed.silence:
+            silent = figures.span(app.feed.silence)
             facts.append((0, look.say((f"NO NEWS {silent}", "bold warn"))))
         facts.append((6, look.say((snapshot.strategy, "muted"))))
         return facts
 
     def _figures(self, snapshot: Snapshot) -> list[Fact]:
         look = self.look
-        now = self.cockpit.now_in_engine_time(snapshot)
+        now = self.cockpit.feed.now()
         start = snapshot.equity - snapshot.day_pnl
         share = snapshot.day_pnl / start if start else 0.0
         pnl = figures.signed(snapshot.day_pnl)

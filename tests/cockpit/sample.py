@@ -41,15 +41,19 @@ PRICES = {
 PAIRS = tuple(Pair.parse(base) for base in PRICES)
 BTC, ETH, SOL, BNB, XRP, ADA, DOGE, LTC = PAIRS
 
-_MARKET = (  # change, score, confirmation, confidence, regime, conf, mult, adx, vol, 15m, 1h, verdict
-    (0.0213, 0.34, 0.62, 0.75, Regime.TREND_UP, 0.85, 1.30, 34.1, 0.41, 1, 1, "LONG: entered at 14:00"),
-    (0.0147, 0.27, 0.46, 0.59, Regime.TREND_UP, 0.71, 1.30, 31.4, 0.48, 1, 1, "blocked: correlated group is full"),
-    (-0.0092, -0.22, 0.22, 0.31, Regime.RANGE, 0.64, 0.80, 16.2, 0.37, 0, -1, "WAIT: confirmation 22%"),
-    (0.0004, 0.06, 0.0, 0.12, Regime.RANGE, 0.80, 0.80, 12.9, 0.22, 0, 0, "WAIT: score within 0.20"),
-    (-0.0318, -0.41, 0.58, 0.88, Regime.TREND_DOWN, 0.77, 1.30, 38.6, 0.55, -1, -1, "SHORT: entered at 13:25"),
-    (-0.0121, -0.12, 0.15, 0.24, Regime.CHOP, 0.68, 0.40, 18.3, 0.66, -1, 0, "WAIT: CHOP at 0.68"),
-    (0.0466, 0.19, 0.31, 0.38, Regime.VOLATILE, 0.90, 0.30, 27.7, 1.12, 1, 1, "WAIT: no entry while VOLATILE"),
-    (0.0, 0.0, 0.0, 0.0, Regime.UNKNOWN, 0.0, 0.0, 0.0, 0.0, 0, 0, "warming up: 1,212 of 1,500 candles"),
+_UP, _DOWN, _RANGE = Regime.TREND_UP, Regime.TREND_DOWN, Regime.RANGE
+_MARKET = (  # change, score, V2, conf, regime, its conf, multiplier, ADX, vol, 15m, 1h, verdict
+    (0.0213, 0.34, 0.62, 0.75, _UP, 0.85, 1.3, 34.1, 0.41, 1, 1, "LONG: entered at 14:00"),
+    (0.0147, 0.27, 0.46, 0.59, _UP, 0.71, 1.3, 31.4, 0.48, 1, 1,
+     "blocked: correlated group is full"),
+    (-0.0092, -0.22, 0.22, 0.31, _RANGE, 0.64, 0.8, 16.2, 0.37, 0, -1, "WAIT: confirmation 22%"),
+    (0.0004, 0.06, 0.0, 0.12, _RANGE, 0.80, 0.8, 12.9, 0.22, 0, 0, "WAIT: score within 0.20"),
+    (-0.0318, -0.41, 0.58, 0.88, _DOWN, 0.77, 1.3, 38.6, 0.55, -1, -1, "SHORT: entered at 13:25"),
+    (-0.0121, -0.12, 0.15, 0.24, Regime.CHOP, 0.68, 0.4, 18.3, 0.66, -1, 0, "WAIT: CHOP at 0.68"),
+    (0.0466, 0.19, 0.31, 0.38, Regime.VOLATILE, 0.90, 0.3, 27.7, 1.12, 1, 1,
+     "WAIT: no entry while VOLATILE"),
+    (0.0, 0.0, 0.0, 0.0, Regime.UNKNOWN, 0.0, 0.0, 0.0, 0.0, 0, 0,
+     "warming up: 1,212 of 1,500 candles"),
 )  # fmt: skip
 
 

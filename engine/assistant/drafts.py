@@ -123,16 +123,18 @@ class Draft:
 
     ``effect`` is written here from validated fields, never by the model; ``reason`` is the
     model's own, cleaned. ``lifts_protection`` asks for the same confirmation as the key: a
-    typed word where the account is live. ``made`` is wall time, ms UTC.
+    typed word where the account is live. ``typed`` is the same as a command line; ``request``
+    is None where a draft was only shown from afar. ``made`` is wall time, ms UTC.
     """
 
     kind: str
     title: str
     effect: tuple[str, ...]
     reason: str
-    request: Command | ApplyRequest | SaveRequest
+    request: Command | ApplyRequest | SaveRequest | None
     moves_money: bool
     lifts_protection: bool
+    typed: str
     made: int
 
 
@@ -149,13 +151,16 @@ def read_draft(value: Mapping[str, Any], snapshot: Snapshot, now: int) -> Draft:
     because = f"assistant's draft: {reason}" if reason else "assistant's draft"
     build = _BUILDERS[type(proposal)]
     title, effect, request, money, lifts = build(proposal, snapshot, because)
-    return Draft(proposal.draft, title, effect, reason, request, money, lifts, now)
+    typed = _typed(request)
+    return Draft(proposal.draft, title, effect, reason, request, money, lifts, typed, now)
 
 
 def still_valid(draft: Draft, snapshot: Snapshot, now: int) -> str:
     """Return why a draft may not be confirmed any more, "" when it may (``now``: wall, ms)."""
     if now - draft.made > EXPIRES_MS:
         return f"the draft is older than {EXPIRES_MS // 60_000} minutes; ask again"
+    if draft.request is None:
+        return f"it can be confirmed in the cockpit only; or type: {draft.typed}"
     if isinstance(draft.request, ClosePosition):
         view = _position(snapshot, draft.request.pair)
         if view is None:
@@ -166,8 +171,31 @@ def still_valid(draft: Draft, snapshot: Snapshot, now: int) -> str:
 
 
 def confirm(draft: Draft) -> Command | ApplyRequest | SaveRequest:
-    """Return what a draft stands for. To be called from the operator's keypress, only there."""
+    """Return what a draft stands for. To be called from the operator's keypress, only there.
+
+    Raises ``DraftRefused`` for one that was only shown from afar.
+    """
+    if draft.request is None:
+        raise DraftRefused(f"confirm it in the cockpit, or type: {draft.typed}")
     return draft.request
+
+
+def _typed(request: Command | ApplyRequest | SaveRequest) -> str:
+    """Return the command line that does the same; every one asks again before it acts."""
+    match request:
+        case ClosePosition(pair=pair):
+            return f"sigma close {pair.base}"
+        case Trip(level=level):
+            return f"sigma trip {level}"
+        case Override(level=level, seconds=seconds):
+            return f"sigma override {level} --minutes {seconds // 60} --reason ..."
+        case Recover():
+            return "sigma recover --reason ..."
+        case ApplyRequest(name=name, version=version):
+            return f"sigma strategy apply {name}" + (f" --version {version}" if version else "")
+        case SaveRequest(strategy=strategy):
+            return f"sigma strategy import FILE (the definition of {strategy.name})"
+    return "sigma pause"
 
 
 # One builder a kind: title, effect, request, moves money, lifts protection

@@ -15,15 +15,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from engine.assistant import facts, prompt, slash
-from engine.assistant.context import build_context
-from engine.assistant.drafts import Draft, DraftRefused, read_draft
+from engine.assistant import facts, prompt
+from engine.assistant.drafts import Draft, DraftRefused
 from engine.assistant.errors import Cancelled, ChatError, Empty, Malformed, Truncated
 from engine.assistant.history import HistoryStore
 from engine.assistant.port import ChatModel, Message, Role, TextDelta, Usage
 from engine.assistant.reply import Reply, ReplyReader
+from engine.assistant.sight import Sight
 from engine.assistant.text import clean, inert_markdown, one_line
-from engine.model.snapshot import Snapshot
 
 DEADLINE_S = 90.0  # for one answer, facts included
 MAX_QUESTION = 4_000
@@ -91,28 +90,26 @@ class ChatSession:
     """A conversation about the engine of one home.
 
     ``open_model`` is called once, in a thread; it raises a ``ChatError`` such as ``NoKey``.
-    ``snapshot`` gives the newest picture, None before the first. ``redact`` takes secrets out
-    of everything that leaves or is kept. ``strategy`` gives the active parameters, if known.
+    ``sight`` is how the engine is seen; ``redact`` takes secrets out of everything that leaves
+    or is kept.
     """
 
     def __init__(
         self,
         open_model: Callable[[], ChatModel],
-        snapshot: Callable[[], Snapshot | None],
+        sight: Sight,
         history: HistoryStore,
         redact: Callable[[str], str],
         *,
         model_name: str = "",
-        strategy: Callable[[], dict[str, Any] | None] = lambda: None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.model_name = model_name
         self.lines: deque[Message] = deque(maxlen=KEPT_LINES)
         self._open_model = open_model
-        self._snapshot = snapshot
+        self._sight = sight
         self._history = history
         self._redact = redact
-        self._strategy = strategy
         self._deadline_s = deadline_s
         self._model: ChatModel | None = None
         self._task: asyncio.Task[None] | None = None
@@ -134,6 +131,11 @@ class ChatSession:
         if self._task is None or self._task.done():
             return False
         return self._task.cancel()
+
+    def transcript(self) -> str:
+        """Return the conversation as Markdown, for a file."""
+        names = {Role.USER: "You", Role.ASSISTANT: "Sigma"}
+        return "".join(f"**{names[line.role]}**\n\n{line.text}\n\n" for line in self.lines)
 
     def retry(self) -> AsyncIterator[Update]:
         """Ask the last question again, as if it had not been asked."""
@@ -177,9 +179,8 @@ class ChatSession:
     # One turn
 
     async def _run(self, turn: _Turn) -> None:
-        snapshot = self._snapshot()
         if turn.asked.startswith("/"):
-            answer = slash.answer(turn.asked, snapshot)
+            answer = await self._sight.slash(turn.asked)
             turn.tell(Delta(answer))
             turn.tell(Done(answer, Usage(), turn.seconds(), turn.seconds(), "no model"))
             await self._keep(turn.asked, answer)
@@ -187,7 +188,7 @@ class ChatSession:
         self._last = turn.asked
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._answer(turn, snapshot)
+                await self._answer(turn)
         except asyncio.CancelledError:
             self._fail(turn, Cancelled())
         except TimeoutError:
@@ -199,14 +200,14 @@ class ChatSession:
         said = turn.text or turn.failure
         await self._keep(turn.asked, f"{said}\n\n({turn.failure})" if turn.cut else said)
 
-    async def _answer(self, turn: _Turn, snapshot: Snapshot | None) -> None:
+    async def _answer(self, turn: _Turn) -> None:
         """Ask, hand out facts as long as they are asked for, read drafts, finish."""
         if self._model is None:
             self._model = await asyncio.to_thread(self._open_model)
             self.model_name = self._model.name
-        if snapshot is None:
+        context = await self._sight.context()
+        if context is None:
             raise ChatError("The engine has shown nothing yet; ask again in a moment.")
-        context = build_context(snapshot, self._redact)
         turn.tell(Sent(context.summary))
         messages = [*self._earlier(), Message(Role.USER, prompt.question(context.text, turn.asked))]
         for number in range(facts.MAX_ROUNDS + 1):
@@ -215,16 +216,14 @@ class ChatSession:
                 break
             if number == facts.MAX_ROUNDS:
                 raise Malformed("it only asked for more facts")
-            given = facts.answer(
-                reply.need, self._snapshot() or snapshot, self._redact, self._strategy()
-            )
+            given = await self._sight.facts(reply.need)
             names = ", ".join((*given.names, *(f"not {name}" for name in given.refused)))
             turn.tell(Sent(f"sent on request: {names or 'nothing'}"))
             messages += [
                 Message(Role.ASSISTANT, one_line(json.dumps({"need": list(reply.need)}), 400)),
                 Message(Role.USER, prompt.supplied(given.text, number == facts.MAX_ROUNDS - 1)),
             ]
-        self._finish(turn, reply, self._snapshot() or snapshot)
+        await self._finish(turn, reply)
 
     async def _one_reply(self, turn: _Turn, messages: list[Message]) -> Reply:
         assert self._model is not None
@@ -242,10 +241,10 @@ class ChatSession:
                     turn.usage += chunk
         return reader.finish()
 
-    def _finish(self, turn: _Turn, reply: Reply, snapshot: Snapshot) -> None:
+    async def _finish(self, turn: _Turn, reply: Reply) -> None:
         for value in reply.drafts:
             try:
-                turn.tell(Drafted(read_draft(value, snapshot, time.time_ns() // 1_000_000)))
+                turn.tell(Drafted(await self._sight.draft(value, _wall_ms())))
             except DraftRefused as refused:
                 turn.tell(Note(f"The assistant proposed something that was refused: {refused}"))
         for problem in reply.problems:
@@ -278,7 +277,7 @@ class ChatSession:
         return list(chosen)
 
     async def _keep(self, asked: str, said: str) -> None:
-        now = time.time_ns() // 1_000_000
+        now = _wall_ms()
         for line in (Message(Role.USER, asked), Message(Role.ASSISTANT, self._redact(said))):
             self.lines.append(line)
             await self._history.add(now, line)
@@ -306,3 +305,7 @@ class _Turn:
         self.first_s = self.first_s or self.seconds()
         self.text += text
         self.tell(Delta(text))
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -28,6 +28,9 @@ _BY_REGIME: Mapping[str, Meaning] = {
     "exits.limit_minutes": Meaning("time limit in minutes", "holds longer", "leaves earlier"),
 }
 _MEANINGS: Mapping[str, Meaning] = {
+    "name": Meaning("what it is called"),
+    "version": Meaning("counts up with every save; what the file says does not matter"),
+    "schema_version": Meaning("version of this form"),
     "description": Meaning("what the strategy is for, in a sentence"),
     "pairs": Meaning("pairs it may enter; empty = every allowed pair"),
     "weights.momentum": Meaning("weight of momentum (RSI, Stochastic, CCI)"),

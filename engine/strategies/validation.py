@@ -71,6 +71,8 @@ def allowed_range(path: str) -> str:
         node = node.get("items", {}) if part.isdigit() else node.get("properties", {}).get(part, {})
     node = _resolved(node, schema)
     low, high = each or (node.get("minimum"), node.get("maximum"))
+    if path == "pairs":
+        return "a list of allowed pairs"
     whole = "a whole number " if node.get("type") == "integer" else ""
     if low is not None and high is not None:
         return f"{whole}from {low:g} to {high:g}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from engine.assistant.errors import ChatError
 from engine.assistant.history import NoHistory
 from engine.assistant.port import Chunk, Message, TextDelta, Usage
 from engine.assistant.session import ChatSession, Done, Drafted, Failed, Update
+from engine.assistant.sight import SnapshotSight
 from engine.ledger.redact import Redactor
 from engine.model.snapshot import Snapshot
 
@@ -65,8 +66,8 @@ def conversation(
             raise model
         return model
 
-    seen: Callable[[], Snapshot | None] = lambda: picture  # noqa: E731
-    return ChatSession(opened, seen, history or NoHistory(), Redactor(SECRETS), **options)
+    sight = SnapshotSight(lambda: picture, Redactor(SECRETS))
+    return ChatSession(opened, sight, history or NoHistory(), Redactor(SECRETS), **options)
 
 
 async def ask(session: ChatSession, text: str) -> list[Update]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.assistant import errors, facts, slash
+from engine.assistant import errors, factory, facts, slash
 from engine.assistant.context import build_context
 from engine.assistant.drafts import DraftRefused, SaveRequest, read_draft
 from engine.assistant.factory import library, open_model
@@ -19,10 +20,11 @@ from engine.assistant.schema import reduced
 from engine.assistant.text import clean, inert_markdown, one_line, printable
 from engine.ledger.redact import Redactor
 from engine.model.commands import Level, Override, PauseEntries, Recover, Trip
-from engine.model.market import Pair
+from engine.strategies.fields import documentation
 from engine.strategy import STRATEGY_SCHEMA
 from engine.trace import GATES
 from tests.cockpit.sample import snapshot
+from tests.conftest import ROOT
 
 PICTURE = snapshot()
 PLAIN = Redactor()
@@ -246,5 +248,34 @@ def test_no_key_is_told_before_anything_is_imported() -> None:
     assert library() in ("google-genai", "google-generativeai")
 
 
-def test_pairs_of_the_sample_are_pairs() -> None:
-    assert all(isinstance(row.pair, Pair) for row in PICTURE.market)
+@pytest.mark.parametrize(
+    ("missing", "chosen"),
+    [
+        ((), "google-genai"),
+        (("google.genai",), "google-generativeai"),
+        (("google.genai", "google.generativeai"), ""),
+    ],
+)
+def test_the_newer_library_is_preferred(
+    missing: tuple[str, ...], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factory, "find_spec", lambda name: None if name in missing else object())
+    assert library() == chosen
+    if not chosen:
+        with pytest.raises(errors.NotInstalled, match="neither is installed"):
+            open_model("some-key", "m")
+    elif chosen == "google-generativeai":
+        assert type(open_model("some-key", "m")).__name__ == "LegacyGemini"
+
+
+def test_a_library_that_cannot_be_loaded_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "engine.assistant.google_legacy", None)
+    monkeypatch.setattr(factory, "library", lambda: "google-generativeai")
+    with pytest.raises(errors.NotInstalled, match="cannot be loaded"):
+        open_model("some-key", "m")
+
+
+def test_the_documentation_lists_every_parameter() -> None:
+    text = (ROOT / "docs" / "assistant.md").read_text()
+    for path, default, allowed, words in documentation():
+        assert f"| `{path}` | {default} | {allowed} | {words} |" in text

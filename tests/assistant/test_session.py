@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from engine.assistant import errors
-from engine.assistant.history import LedgerHistory
+from engine.assistant.drafts import DraftRefused, confirm, still_valid
+from engine.assistant.history import LedgerHistory, NoHistory
 from engine.assistant.port import ChatModel, Role
-from engine.assistant.session import ChatSession, Delta, Done, Drafted, Failed, Note, Sent
+from engine.assistant.session import ChatSession, Delta, Done, Failed, Note, Sent
+from engine.assistant.sight import RemoteSight, SnapshotSight, serve
 from engine.ledger.redact import Redactor
 from engine.ledger.store import Ledger
 from engine.model.commands import ClosePosition, Source
@@ -225,6 +227,7 @@ async def test_what_is_remembered_is_bounded() -> None:
     for _ in range(150):
         await ask(session, "/help")
     assert len(session.lines) == 200
+    assert session.transcript().startswith("**You**\n\n/help\n\n**Sigma**\n\n- `/why PAIR`")
 
 
 async def test_a_ledger_that_fails_is_no_reason_to_be_silent(tmp_path: Path) -> None:
@@ -241,7 +244,7 @@ async def test_a_ledger_that_fails_is_no_reason_to_be_silent(tmp_path: Path) -> 
 async def test_no_secret_and_no_account_leave(model: ChatModel, gemini: GeminiServer) -> None:
     picture = snapshot(account="acct-7f3a", detail=f"key {SECRETS[1]}")
     gemini.plan(reply.text('{"need": ["trades:100", "positions", "health"]}'), reply.text("ok"))
-    session = ChatSession(lambda: model, lambda: picture, _none(), Redactor(SECRETS))
+    session = conversation(model, picture)
     assert last(await ask(session, f"my secret is {SECRETS[1]}")).text == "ok"
     sent = json.dumps([request.body for request in gemini.requests])
     assert SECRETS[1] not in sent
@@ -255,7 +258,7 @@ async def test_no_secret_and_no_account_leave(model: ChatModel, gemini: GeminiSe
 
 async def test_real_libraries_end_to_end(model: ChatModel, gemini: GeminiServer) -> None:
     gemini.plan(reply.text('{"need": ', '["risk"]}'), reply.text("Heat is ", "**2.4 %**."))
-    session = ChatSession(lambda: model, lambda: PICTURE, _none(), Redactor(SECRETS))
+    session = conversation(model, PICTURE)
     done = last(await ask(session, "how hot?"))
     assert isinstance(done, Done)
     assert done.text == "Heat is **2.4 %**."
@@ -270,7 +273,7 @@ async def test_real_libraries_end_to_end(model: ChatModel, gemini: GeminiServer)
 async def test_the_loop_is_never_held_up(model: ChatModel, gemini: GeminiServer) -> None:
     """Other tasks of the loop run on while an answer stalls."""
     gemini.plan(reply.stalled("a", "b"))
-    session = ChatSession(lambda: model, lambda: PICTURE, _none(), Redactor(SECRETS))
+    session = conversation(model, PICTURE)
     beats = 0
 
     async def beat() -> None:
@@ -295,10 +298,36 @@ def test_nothing_is_imported_before_the_first_question() -> None:
     assert out.stdout.strip() == "[]"
 
 
-def _none():  # type: ignore[no-untyped-def]
-    from engine.assistant.history import NoHistory
+async def test_the_same_conversation_from_behind_a_socket() -> None:
+    near = SnapshotSight(lambda: PICTURE, Redactor(SECRETS))
 
-    return NoHistory()
+    async def over_the_wire(name: str, options: dict[str, object]) -> dict[str, object]:
+        assert name == "assistant"
+        sent = json.loads(json.dumps(options))
+        return json.loads(json.dumps(await serve(sent, near, 1), default=str))  # type: ignore[no-any-return]
+
+    pair = PICTURE.positions[0].pair.base
+    script = ScriptedModel(
+        '{"need": ["risk"]}', f'Yes.\n```sigma\n{{"draft":"close","pair":"{pair}"}}\n```'
+    )
+    session = ChatSession(
+        lambda: script, RemoteSight(over_the_wire), NoHistory(), Redactor(SECRETS)
+    )
+    updates = await ask(session, "close it")
+    (card,) = drafts(updates)
+    assert card.draft.typed == f"sigma close {pair}"
+    with pytest.raises(DraftRefused, match="confirm it in the cockpit"):
+        confirm(card.draft)
+    assert "cockpit only" in still_valid(card.draft, PICTURE, card.draft.made)
+    assert last(updates).text == "Yes."
+    assert "heat" in last(await ask(session, "/risk")).text
+    with pytest.raises(DraftRefused):
+        await RemoteSight(over_the_wire).draft({"draft": "flatten"}, 1)
+    with pytest.raises(ValueError, match="see is one of"):
+        await serve({"see": "everything"}, near, 1)
 
 
-__all__ = ["Drafted"]
+async def test_before_the_first_picture() -> None:
+    session = conversation(ScriptedModel("x"), None)
+    assert "nothing yet" in last(await ask(session, "how are we?")).sentence  # type: ignore[union-attr]
+    assert "nothing yet" in last(await ask(session, "/risk")).text

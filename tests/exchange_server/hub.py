@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,7 @@ class Connection:
             self.transport.abort()
 
 
-class Hub:
+class Hub(ABC):
     """All connections of a dialect. ``stalled`` keeps them open and says nothing.
 
     It is ``market``, ``user``, ``all`` or None; ``sent`` counts the messages that left.
@@ -56,25 +57,25 @@ class Hub:
         world.exchange.listeners.append(self.on_user_event)
 
     @staticmethod
+    @abstractmethod
     def knows(path: str) -> bool:
         """Return whether a path is a stream of this dialect."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, connection: Connection, request: web.Request) -> None:
         """Read streams and user from the address and headers of a new connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self, connection: Connection, command: dict[str, Any]) -> None:
         """Handle a message of the client."""
-        raise NotImplementedError
 
+    @abstractmethod
     def messages(self, name: str) -> list[Any]:
         """Return what a market stream has to say now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, event: UserEvent) -> None:
         """Send an account change to the user streams."""
-        raise NotImplementedError
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Run one connection until it ends."""

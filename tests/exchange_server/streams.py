@@ -108,7 +108,7 @@ class Streams(Hub):
                 continue
             if message is None:
                 message = views.user_event(event, self.world.account, self.world.clock.now())
-            connection.send(message, connection.listen_key)
+            connection.send(message, key)
 
     def expire_listen_keys(self) -> None:
         """Tell user streams whose key ran out."""

@@ -102,9 +102,8 @@ class Streams(Hub):
     def tell(self, event: UserEvent) -> None:
         message = None
         for connection in self.connections:
-            if connection.listen_key is None or not self.world.listen_keys.alive(
-                connection.listen_key
-            ):
+            key = connection.listen_key
+            if key is None or not self.world.listen_keys.alive(key):
                 continue
             if message is None:
                 message = views.user_event(event, self.world.account, self.world.clock.now())

@@ -7,6 +7,7 @@ import os
 import resource
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.home import Home
@@ -19,10 +20,19 @@ SIZES_EVERY_S = 5.0
 
 
 class Pulse:
-    """Beats every 50 ms and notes how late each beat came (ms)."""
+    """Beats every 50 ms and notes how late each beat came (ms).
 
-    def __init__(self, home: Home, supervisor: Supervisor) -> None:
+    ``channels`` gives (name, state, losses) of what runs outside the loop, shown with its tasks.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        supervisor: Supervisor,
+        channels: Callable[[], tuple[tuple[str, str, int], ...]] = tuple,
+    ) -> None:
         self._home = home
+        self._channels = channels
         self._supervisor = supervisor
         self._late: deque[float] = deque(maxlen=KEPT)
         self._worst = 0.0
@@ -46,7 +56,7 @@ class Pulse:
         return HealthView(
             endpoints=(),
             clock_offset_ms=0.0,
-            tasks=self._supervisor.overview(),
+            tasks=self._supervisor.overview() + self._channels(),
             queue_depth=0,
             memory=_memory(),
             database_size=self._sizes[0],

@@ -75,7 +75,8 @@ class Picture:
         self._equity: deque[tuple[int, float]] = deque(maxlen=KEPT_EQUITY)
         self._charts = ChartBook(trader.scanner.candle_ms)
         self._last_cycle = 0
-        self._unread = 0
+        self.unread = 0
+        self.bells = 0
 
     # What happened
 
@@ -105,7 +106,6 @@ class Picture:
             if text is None:
                 continue
             self._event_seq += 1
-            self._unread += event.severity.value != "info"
             self._events.appendleft(
                 EventView(
                     self._event_seq, event.time, event.severity.value, type(event).__name__, text
@@ -115,10 +115,6 @@ class Picture:
     def see_trade(self, trade: ClosedTrade) -> None:
         """Note a trade that closed."""
         self._trades.appendleft(trade)
-
-    def mark_read(self) -> None:
-        """Note that the operator has seen the warnings."""
-        self._unread = 0
 
     # The snapshot
 
@@ -189,7 +185,9 @@ class Picture:
                 pair: self._charts.chart(pair, state, self._by_pair[pair])
                 for pair, state in scanner.states.items()
             },
-            unread=self._unread,
+            unread=self.unread,
+            bells=self.bells,
+            acknowledge=watch.breaker.needs_acknowledgement,
         )
 
     def _state(self) -> str:

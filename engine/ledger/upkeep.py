@@ -72,12 +72,13 @@ def backup_database(path: Path, target: Path) -> None:
 
 
 def thinning(account: str, before: int) -> list[Statement]:
-    """Return the deletions that bound growth: old signals go, old snapshots keep one a day.
+    """Return the deletions that bound growth: signals, notifications; snapshots thin to one a day.
 
     ``before`` is an instant in ms UTC.
     """
     return [
         ("DELETE FROM signals WHERE account = ? AND time < ?", (account, before)),
+        ("DELETE FROM notifications WHERE account = ? AND time < ?", (account, before)),
         (
             "DELETE FROM performance_snapshots WHERE account = ? AND time < ? AND minute NOT IN ("
             "SELECT max(minute) FROM performance_snapshots WHERE account = ? "

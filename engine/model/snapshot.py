@@ -245,3 +245,5 @@ class Snapshot:
     events: tuple[EventView, ...]  # newest first, bounded
     history: dict[Pair, PairHistory]  # replaced, never changed
     unread: int  # notifications not read yet
+    bells: int = 0  # how often the terminal should have rung; a screen rings when it grows
+    acknowledge: str = ""  # what start has to acknowledge before entries, "" for nothing

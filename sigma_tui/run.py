@@ -20,6 +20,7 @@ from engine.settings import Settings
 END_S = 10.0  # how long an orderly end may take
 RESTARTS = 5  # screens that may crash within a minute before we give up on screens
 RESTART_WINDOW_S = 60.0
+POLL_S = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,12 +40,15 @@ def run_cockpit(settings: Settings, options: RunOptions, args: argparse.Namespac
         def _begin(self) -> None:
             super()._begin()
             host.start()
-            self.set_interval(0.5, self._repaint_after_stall)
+            self.set_interval(0.5, self._look_after)
 
-        def _repaint_after_stall(self) -> None:
+        def _look_after(self) -> None:
+            """Repaint after a stall; leave when the set duration is over."""
             driver = self._driver
             if isinstance(driver, SteadyDriver) and driver.recovered():
                 self.screen.refresh(layout=True)
+            if options.duration_s is not None and not host.alive():
+                self.exit()
 
     sys.setswitchinterval(0.001)
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
@@ -92,23 +96,16 @@ def run_headless(settings: Settings, options: RunOptions, args: argparse.Namespa
 
     With ``--json`` (or a pipe) one JSON object per line, the summary last.
     """
-    from engine.narrative import describe, to_json
-
     host = EngineHost.of(settings, options)
     told = _Signals(host, keep_on_hangup=getattr(args, "on_hangup", "stop") == "keep")
     as_json = bool(getattr(args, "json", False))
     host.start()
-    seen, ended = 0, False
-    while not ended:
-        ended = host.join(0.1)
-        for seq, event in host.events(seen):
-            seen = seq
-            if as_json:
-                print(orjson.dumps(to_json(event)).decode())
-            elif (text := describe(event)) is not None:
-                stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.time / 1000))
-                print(f"{stamp} {event.severity:<8} {text}")
-        sys.stdout.flush()
+    try:
+        _print_events(host, as_json)
+    except BrokenPipeError:
+        host.end("nobody reads the events any more")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _finish(host, told)
     code = _finish(host, told)
     if host.error is None and not as_json:
         figures = host.summary
@@ -118,6 +115,26 @@ def run_headless(settings: Settings, options: RunOptions, args: argparse.Namespa
             f"fingerprint {figures['fingerprint']}"
         )
     return code
+
+
+def _print_events(host: EngineHost, as_json: bool) -> None:
+    """Print events until the engine ends; say how many a slow reader missed."""
+    from engine.narrative import describe, to_json
+
+    seen, ended = 0, False
+    while not ended:
+        ended = host.join(POLL_S)
+        for seq, event in host.events(seen):
+            if seq > seen + 1:
+                missed = f"{seq - seen - 1} events are not printed: the reader is too slow"
+                print(f'{{"type":"warning","text":"{missed}"}}' if as_json else missed)
+            seen = seq
+            if as_json:
+                print(orjson.dumps(to_json(event)).decode())
+            elif (text := describe(event)) is not None:
+                stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.time / 1000))
+                print(f"{stamp} {event.severity:<8} {text}")
+        sys.stdout.flush()
 
 
 class _Signals:

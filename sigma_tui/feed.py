@@ -18,14 +18,17 @@ class Feed:
         self._link, self._wall = link, wall
         self.snapshot: Snapshot | None = None
         self.silence = 0  # ms without news, 0 while pictures keep coming
-        self.ended = ""  # why the engine ended, empty while it lives
+        self.ended = ""  # why the engine ended, empty while it lives or has not begun
+        self._met = False
 
     def read(self) -> bool:
         """Take the newest picture; return whether silence or the engine's end changed."""
         before = (self.silence, self.ended)
         self.snapshot = self._link.snapshot() or self.snapshot
         alive = self._link.alive()
-        self.ended = "" if alive else (self._link.fate() or "the engine ended")
+        self._met = self._met or alive
+        fate = "" if alive else self._link.fate()
+        self.ended = fate or ("the engine ended" if self._met and not alive else "")
         self.silence = self._silent_for() if alive else 0
         return (self.silence, self.ended) != before
 

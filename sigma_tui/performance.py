@@ -53,7 +53,7 @@ def figures_of(trades: Sequence[ClosedTrade]) -> list[Figure]:
         Figure("profit factor", _ratio(factor), "won / lost", "muted"),
         Figure("Sharpe", _ratio(sharpe), *_sharpe_reading(sharpe)),
         Figure("Sortino", _ratio(sortino), "downside only", "muted"),
-        Figure("max drawdown", figures.percent(fall), *_drawdown(fall)),
+        Figure("max drawdown", figures.percent(fall), *_drawdown(fall, count)),
         Figure("exposure time", figures.percent(exposure_time(real)), "in a position", "muted"),
         Figure("fees paid", figures.money(float(sum(t.fees for t in real))), "", "muted"),
         Figure("funding paid", _signed(float(sum(t.funding for t in real))), "net cost", "muted"),
@@ -154,7 +154,9 @@ def _sharpe_reading(value: float) -> tuple[str, str]:
     )
 
 
-def _drawdown(fall: float) -> tuple[str, str]:
+def _drawdown(fall: float, count: int) -> tuple[str, str]:
+    if count == 0:
+        return "", "muted"
     if fall < 0.05:
         return "excellent", "gain"
     return ("fair", "muted") if fall <= 0.10 else ("a risk problem", "wrong")

@@ -12,7 +12,7 @@ from sigma_tui.look import Look, beside, column
 from sigma_tui.widgets.lines import Lines
 from sigma_tui.widgets.panel import Panel
 
-_BAR = 10
+_UNIT = 3  # longer units go without saying: the trigger is named beside them
 
 
 class BreakerPanel(Panel):
@@ -40,7 +40,8 @@ class BreakerPanel(Panel):
     def _cause(self, breaker: BreakerView, now: int, width: int) -> list[Text]:
         look = self.look
         if breaker.level is Level.CLOSED and not breaker.pinned:
-            quiet = f"every trigger healthy for {figures.span(now - breaker.since)}"
+            length = f" for {figures.span(now - breaker.since)}" if breaker.since else ""
+            quiet = f"every trigger healthy{length}"
             return [look.say((quiet, "muted"))]
         timing = [("since ", "muted"), (figures.clock(breaker.since), "text")]
         if breaker.expires is not None:
@@ -95,7 +96,7 @@ def reading(look: Look, item: BreakerReadingView, width: int) -> Text:
     calm = item.level is Level.CLOSED
     role = "muted" if calm else look.level(item.level)
     after = f"{name} {_figure(threshold, item.unit)}" if threshold is not None else "no threshold"
-    label, value, words = 17, 8, 16
+    label, value, words = (20, 8, 16) if width >= 56 else (17, 8, 15)
     return beside(
         column(look.say((item.trigger, role)), label),
         column(look.say((_figure(item.value, item.unit), "text")), value, right=True),
@@ -106,5 +107,5 @@ def reading(look: Look, item: BreakerReadingView, width: int) -> Text:
 
 def _figure(value: float, unit: str) -> str:
     text = f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.2g}"
-    short = {"candles": "c"}.get(unit, unit)
+    short = unit if len(unit) <= _UNIT else ""
     return f"{text}{short}" if short == "%" else f"{text} {short}".rstrip()

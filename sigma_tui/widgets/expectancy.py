@@ -40,6 +40,7 @@ class ExpectancyPanel(Panel):
         look, view = self.look, snapshot.expectancy
         width, height = self.size.width, self.size.height
         rows = [self._row(window) for window in view.windows]
+        del rows[max(1, height - 2) :]  # the method in force is always seen
         if height > len(rows) + 2:
             rows.append(self._row(view.shadow, "shadow"))
         lines = tabulate(COLUMNS, rows, width, look.style("muted"))

@@ -35,7 +35,7 @@ class Panel(Vertical):
         self.failure = Static("", markup=False, classes="failure")
         self.drawn_seq = -1
         self._drawn_at = 0.0
-        self._note = ""
+        self._note = Text()
         self._base_title, self._shown_title, self._stale = self.title, "", ""
         self._inputs: tuple[object, ...] = ()
 
@@ -104,12 +104,14 @@ class Panel(Vertical):
             self.border_title = Content(shown)
 
     def note(self, text: Text) -> None:
-        """Write into the lower border, repainting that line alone, and only if it changed."""
-        if text.markup == self._note:
+        """Write into the lower border, repainting its end alone, and only if it changed."""
+        if text == self._note:
             return
-        self._note = text.markup
+        cells = max(text.cell_len, self._note.cell_len) + 5
+        self._note = text
         self._border_subtitle = Content.from_rich_text(text) if text.plain else None
-        self.refresh(Region(-1, self.size.height, self.outer_size.width, 1))
+        right = self.outer_size.width - self.gutter.left
+        self.refresh(Region(max(-1, right - cells), self.size.height, cells, 1))
 
     def note_age(self, snapshot: Snapshot, since: int, period: int) -> None:
         """Call this panel's data STALE once they are older than twice their period (ms)."""

@@ -160,7 +160,8 @@ class BreakdownPanel(Panel):
             most = max((abs(bucket.pnl) for bucket in buckets), default=1.0) or 1.0
             lines.append(self.look.say((title, "bold muted")))
             lines += [self._line(bucket, most, width) for bucket in buckets[:12]]
-        self.lines.set_lines(lines)
+        empty = [self.look.say(("no trade closed yet", "muted"))]
+        self.lines.set_lines(lines if len(lines) > len(_BY) else empty)
 
     def _line(self, bucket: performance.Bucket, most: float, width: int) -> Text:
         look = self.look

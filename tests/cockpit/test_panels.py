@@ -129,6 +129,24 @@ def test_silence_is_told_in_steps_and_carries_the_clock_on() -> None:
     assert (feed.ended, feed.silence) == ("the host went away", 0)
 
 
+def test_an_engine_that_has_not_begun_has_not_ended() -> None:
+    class Unborn(FakeLink):
+        born = False
+
+        def alive(self) -> bool:
+            return self.born
+
+    link = Unborn()
+    feed = Feed(link, lambda: NOW)
+    assert not feed.read()
+    assert feed.ended == ""
+    link.born = True
+    assert not feed.read()
+    link.born = False
+    assert feed.read()
+    assert feed.ended == "the engine ended"
+
+
 async def test_the_end_of_the_engine_is_told_and_the_last_values_stay(
     cockpit: Cockpit, link: FakeLink
 ) -> None:

@@ -30,6 +30,7 @@ async def test_status_facts_are_whole_at_their_longest(
         data_time=NOW - 3 * PERIOD, breaker=breaker(Level.SHUTDOWN),
     )  # fmt: skip
     async with cockpit(size=(60, 15)) as (app, pilot):
+        await pilot.press("6")
         for size in [(60, 15), (72, 20), *SIZES]:
             await pilot.resize_terminal(*size)
             await settled(pilot)
@@ -76,9 +77,9 @@ async def test_too_small_is_one_sentence(cockpit: Cockpit) -> None:
 async def test_a_hundred_resizes_change_nothing_but_the_size(cockpit: Cockpit) -> None:
     async with cockpit() as (app, pilot):
         for turn in range(100):
-            size = Size(40 + turn * 7 % 200, 10 + turn * 5 % 60)
+            size = Size(40 + turn * 7 % 90, 10 + turn * 5 % 30)
             app.post_message(Resize(size, size))
-            if turn % 20 == 0:
+            if turn % 25 == 0:
                 await pilot.pause()
         await pilot.resize_terminal(120, 40)
         await settled(pilot)

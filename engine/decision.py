@@ -80,7 +80,7 @@ class Context:
     open_pairs: frozenset[Pair]
     shadow_pairs: frozenset[Pair]
     closed_to_entries: str
-    breaker_lacks_edge: bool = True
+    breaker_lacks_edge: bool
 
 
 def decide(inputs: PairInputs, context: Context) -> Decision:

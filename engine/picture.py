@@ -128,7 +128,7 @@ class Picture:
         held = account_state(
             account, now, trader.equity, exposures(trader.book.positions.values(), marks)
         )
-        risk = overview(held, scanner.correlation(now), trader.limits, trader.instruments)
+        risk = overview(held, scanner.correlation(), trader.limits, trader.instruments)
         report = watch.report
         return Snapshot(
             seq=self._seq,
@@ -164,7 +164,7 @@ class Picture:
                 day_loss=held.day_loss,
                 max_day_loss=trader.limits.max_daily_loss,
                 pairs=scanner.pairs,
-                correlation=scanner.correlation(now).rows(),
+                correlation=scanner.correlation().rows(),
             ),
             monitor=MonitorView(
                 severity=str(report.severity) if report else "healthy",

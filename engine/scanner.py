@@ -18,7 +18,7 @@ from engine.model.signal import Indicators, RegimeState
 from engine.regime import UNKNOWN, advance
 from engine.risk.correlation import CorrelationModel
 
-CORRELATION_PERIOD_MS = 3_600_000
+CORRELATION_PERIOD_MS = 4 * 3_600_000
 CHART_CANDLES = 400
 
 
@@ -62,7 +62,7 @@ class Scanner:
         self.instruments = instruments
         self.states = {pair: PairState(pipelines[pair]) for pair in pairs}
         self._correlation = CorrelationModel(self.pairs)
-        self._correlated: int | None = None
+        self._measured = False
 
     def seed(self, history: Mapping[Pair, Sequence[Candle]]) -> None:
         """Warm every pair up on the closed candles before the first step."""
@@ -80,8 +80,12 @@ class Scanner:
 
     def close_candles(self, closed: Mapping[Pair, Candle]) -> None:
         """Move indicators and regimes on by candles of the decision timeframe that closed."""
+        time = 0
         for pair, candle in closed.items():
             self._close(pair, candle)
+            time = candle.time + self.candle_ms
+        if time and time % CORRELATION_PERIOD_MS == 0:
+            self._measure_correlation()
 
     def inputs(self, pair: Pair, time: int) -> PairInputs:
         """Return what a decision on a pair looks at."""
@@ -95,16 +99,19 @@ class Scanner:
             state.pipeline.returns,
         )
 
-    def correlation(self, now: int) -> CorrelationModel:
-        """Return the correlations, measured anew when older than an hour of market time."""
-        if self._correlated is None or now - self._correlated >= CORRELATION_PERIOD_MS:
-            # A pair that lags behind would be compared with the wrong candles: it keeps its prior.
-            newest = max(state.decided for state in self.states.values())
-            self._correlation.update(
-                {p: s.pipeline.returns() for p, s in self.states.items() if s.decided == newest}
-            )
-            self._correlated = now
+    def correlation(self) -> CorrelationModel:
+        """Return the correlations, measured at 00, 04, 08 ... UTC of market time."""
+        if not self._measured:
+            self._measure_correlation()
         return self._correlation
+
+    def _measure_correlation(self) -> None:
+        # A pair that lags behind would be compared with the wrong candles: it keeps its prior.
+        self._measured = True
+        newest = max(state.decided for state in self.states.values())
+        self._correlation.update(
+            {p: s.pipeline.returns() for p, s in self.states.items() if s.decided == newest}
+        )
 
     def stale(self, now: int, pairs: Iterable[Pair]) -> float:
         """Return the age in ms of the oldest price among some pairs, 0 for none."""
@@ -114,9 +121,9 @@ class Scanner:
         state = self.states[pair]
         time = candle.time + self.candle_ms
         state.indicators = ind = state.pipeline.update(candle)
-        if ind is not None:
+        if ind is not None and ind.time == time:  # otherwise the candle was left out
             state.chart.append(ind)
         state.regime = advance(state.regime, ind, time)
-        state.decided = time
+        state.decided = max(state.decided, time)
         if state.priced < time:
             state.price, state.priced = candle.close, time

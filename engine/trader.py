@@ -16,7 +16,7 @@ from engine.execution.journal import Journal
 from engine.execution.order_ids import entry_id
 from engine.fingerprint import Fingerprint
 from engine.model.decision import Decision, SizingMethod
-from engine.model.events import OrderDenied
+from engine.model.events import Noticed, OrderDenied, Severity
 from engine.model.market import Instrument, MarketStep, Pair
 from engine.model.orders import ClosedTrade, ExitReason, Position
 from engine.model.signal import Action, Side
@@ -30,7 +30,7 @@ from engine.risk.track_record import TrackRecord
 from engine.scanner import Scanner
 from engine.signals.v1 import regime_weights
 from engine.strategy import Strategy
-from engine.venues.port import Account
+from engine.venues.port import Account, VenueError
 from engine.venues.simulated import SimulatedVenue
 
 NOT_STARTED = "trading is stopped: press start to allow entries"
@@ -131,16 +131,16 @@ class Trader:
         context = self._context(now)
         decisions = [decide(self.scanner.inputs(pair, now), context) for pair in closed]
         if any(d.proposal is not Action.WAIT for d in decisions):
-            decisions = self._rank(decisions)
+            decisions = rank(decisions, self.limits, len(self.shadow_book.positions))
             for index, decision in enumerate(decisions):
                 if decision.action is not Action.WAIT:
                     decisions[index] = await self._enter(decision, self.book)
                 elif decision.shadow:
-                    await self._enter(decision, self.shadow_book)
+                    decisions[index] = await self._enter(decision, self.shadow_book)
         for decision in decisions:
             self.scanner.states[decision.pair].decision = decision
         self.fingerprint.add_decisions(decisions)
-        self.journal.decided(decisions, now)
+        self.journal.decided(decisions, now, context)
         return decisions
 
     def _context(self, now: int) -> Context:
@@ -164,31 +164,18 @@ class Trader:
             ),
             edge=edge,
             breaker=breaker,
+            breaker_lacks_edge=self.watch.breaker.for_lack_of_edge,
             withheld_by=withheld_by,
             withheld_reason=withheld_reason,
             strategy=self.strategy,
             weights=self._weights,
             limits=limits,
-            correlation=lambda: self.scanner.correlation(now),
+            correlation=self.scanner.correlation,
             instruments=self.instruments,
             open_pairs=frozenset(self.book.positions) | self.book.desk.blocked,
             shadow_pairs=frozenset(self.shadow_book.positions),
             closed_to_entries=self.switches.closed_to_entries,
         )
-
-    def _rank(self, decisions: list[Decision]) -> list[Decision]:
-        """Keep the surest entries of the pass, real and shadow apart; the rest wait."""
-        room = self.limits.max_entries_per_pass
-        shadow_room = min(room, self.limits.max_open_positions - len(self.shadow_book.positions))
-        ranked = list(decisions)
-        by_confidence = sorted(range(len(ranked)), key=lambda i: -ranked[i].confidence)
-        real = [i for i in by_confidence if ranked[i].action is not Action.WAIT]
-        shadow = [i for i in by_confidence if ranked[i].shadow]
-        for index in real[room:]:
-            ranked[index] = outrank(ranked[index], ranked[real[0]].pair, room)
-        for index in shadow[max(0, shadow_room) :]:
-            ranked[index] = ranked[index]._replace(shadow=False)
-        return ranked
 
     async def _enter(self, decision: Decision, book: Book) -> Decision:
         plan, side = decision.plan, decision.proposal.side
@@ -196,7 +183,11 @@ class Trader:
         assert side is not None
         instrument = self.instruments[decision.pair]
         stop, target = rounded_prices(plan, instrument)
-        account = await book.desk.venue.account()
+        try:
+            account = await book.desk.venue.account()
+        except VenueError as error:
+            reason = f"the account cannot be read: {error}"
+            return _refused(decision, reason)
         try:
             order = approve(
                 pair=decision.pair,
@@ -225,7 +216,7 @@ class Trader:
                     reason=refused.reason,
                 )
             )
-            return decision._replace(action=Action.WAIT, blocked_by="safety", reason=refused.reason)
+            return _refused(decision, refused.reason)
         if await book.enter(order, decision, self.strategy, account.equity) and book is self.book:
             await self.refresh_account(decision.time)
         return decision
@@ -265,8 +256,8 @@ class Trader:
         while len(self.book.positions) > 1:
             marks = self._marks()
             held = exposures(self.book.positions.values(), marks)
-            account = await self.book.desk.venue.account()
-            state = account_state(account, now, self.equity, held)
+            await self.refresh_account(now)
+            state = account_state(self.account, now, self.equity, held)
             if not rebalance_needed(state, self.limits):
                 return
             net = one_sided(state, self.limits)
@@ -313,11 +304,43 @@ class Trader:
 
     async def refresh_account(self, now: int) -> None:
         """Ask the venue for balance and equity, which orders and prices have moved."""
-        self.account = await self.book.desk.venue.account()
+        try:
+            self.account = await self.book.desk.venue.account()
+        except VenueError as error:  # the last account stands until the venue answers
+            self._notice(f"the account cannot be read: {error}")
+            return
         self.equity.add(now, float(self.account.equity))
+
+    def _notice(self, detail: str) -> None:
+        self.journal.emit(
+            Noticed(time=self._clock.now(), level=Severity.WARNING, topic="account", detail=detail)
+        )
 
     async def _look_around(self, now: int) -> None:
         stale = self.scanner.stale(now, self.book.positions)
         self.journal.extend(
             self.watch.decision_pass(now, self.account, stale, self.journal.failing)
         )
+
+
+def rank(decisions: Sequence[Decision], limits: RiskLimits, followed: int) -> list[Decision]:
+    """Keep the surest entries of one pass, real and shadow apart; the rest wait.
+
+    ``followed`` counts the shadow trades open already.
+    """
+    room = limits.max_entries_per_pass
+    shadow_room = min(room, limits.max_open_positions - followed)
+    ranked = list(decisions)
+    by_confidence = sorted(range(len(ranked)), key=lambda i: -ranked[i].confidence)
+    real = [i for i in by_confidence if ranked[i].action is not Action.WAIT]
+    shadow = [i for i in by_confidence if ranked[i].shadow]
+    for index in real[room:]:
+        ranked[index] = outrank(ranked[index], ranked[real[0]].pair, room)
+    for index in shadow[max(0, shadow_room) :]:
+        ranked[index] = ranked[index]._replace(shadow=False)
+    return ranked
+
+
+def _refused(decision: Decision, reason: str) -> Decision:
+    """Turn an entry, real or shadow, into a WAIT because its order could not be approved."""
+    return decision._replace(action=Action.WAIT, blocked_by="safety", reason=reason, shadow=False)

@@ -55,22 +55,22 @@ def score_categories(ind: Indicators) -> tuple[float, float, float, float, float
     if atr <= 0.0:
         return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     momentum = (
-        tanh((ind.rsi - 50.0) / 45.0) + tanh((ind.stoch_k - 50.0) / 100.0) + tanh(ind.cci / 300.0)
+        tanh((ind.rsi - 50.0) / 50.0) + tanh((ind.stoch_k - 50.0) / 110.0) + tanh(ind.cci / 330.0)
     ) / 3.0
     direction = (
-        tanh(1.2 * ind.macd_hist / atr)
-        + tanh(0.4 * (ind.ema9 - ind.ema20) / atr)
-        + tanh(0.2 * (ind.ema20 - ind.ema50) / atr)
+        tanh(1.1 * ind.macd_hist / atr)
+        + tanh(0.36 * (ind.ema9 - ind.ema20) / atr)
+        + tanh(0.18 * (ind.ema20 - ind.ema50) / atr)
     ) / 3.0
     trend = direction * min(1.0, ind.adx / 40.0)
     width = ind.bb_upper - ind.bb_lower
     position = 2.0 * (ind.close - ind.bb_middle) / width if width > 0.0 else 0.0
-    reversion = -(tanh(ind.z_score / 2.8) + tanh(0.55 * position)) / 2.0
+    reversion = -(tanh(ind.z_score / 3.0) + tanh(0.5 * position)) / 2.0
     expansion = tanh(max(0.0, ind.bb_width_ratio - 0.8))
-    volatility = tanh(0.6 * position) * expansion
+    volatility = tanh(0.55 * position) * expansion
     volume = (
-        tanh((ind.mfi - 50.0) / 50.0)
-        + tanh(ind.vwap_distance * ind.close / (10.0 * atr))
+        tanh((ind.mfi - 50.0) / 55.0)
+        + tanh(ind.vwap_distance * ind.close / (11.0 * atr))
         + tanh(ind.obv_slope)
     ) / 3.0
     probability = tanh(2.0 * (ind.mc_up - 0.5))

@@ -168,7 +168,7 @@ def test_a_pair_does_not_see_the_later_candles_of_another() -> None:
         clock = [0]
         account = build.ACCOUNT._replace(exposures=(Exposure(ETH, Side.LONG, 3_000.0, 50.0),))
         around = build.context(
-            account=account, correlation=lambda: scanner.correlation(clock[0]), edge=build.PROVEN
+            account=account, correlation=scanner.correlation, edge=build.PROVEN
         )
         lines = []
         for a, b in zip(btc, other, strict=True):

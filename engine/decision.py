@@ -101,10 +101,10 @@ def decide(inputs: PairInputs, context: Context) -> Decision:
     signal = orchestrator.combine(scored, judged, ind, limits.min_confidence)
     if signal.action is Action.WAIT:
         return _waiting(inputs, scored, judged, signal, signal.reason)
-    return _pass_gates(inputs, context, ind, scored, judged, signal)
+    return pass_gates(inputs, context, ind, scored, judged, signal)
 
 
-def _pass_gates(
+def pass_gates(
     inputs: PairInputs,
     context: Context,
     ind: Indicators,
@@ -112,6 +112,7 @@ def _pass_gates(
     judged: V2Result,
     signal: Signal,
 ) -> Decision:
+    """Take a proposal, whoever made it, through every gate after the signal layers."""
     side = signal.action.side
     assert side is not None
     pair, instrument, limits = inputs.pair, inputs.instrument, context.limits

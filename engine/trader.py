@@ -85,6 +85,7 @@ class Trader:
         self.switches = Switches()
         self.equity = EquityHistory()
         self.fingerprint = Fingerprint()
+        self.decide = decide  # a null model decides otherwise, everything else being equal
         self.account = Account(Decimal(0), Decimal(0), Decimal(0))
         self.journal = journal
         self._clock = clock
@@ -129,7 +130,7 @@ class Trader:
         await self.refresh_account(now)
         await self._look_around(now)
         context = self._context(now)
-        decisions = [decide(self.scanner.inputs(pair, now), context) for pair in closed]
+        decisions = [self.decide(self.scanner.inputs(pair, now), context) for pair in closed]
         if any(d.proposal is not Action.WAIT for d in decisions):
             decisions = rank(decisions, self.limits, len(self.shadow_book.positions))
             for index, decision in enumerate(decisions):

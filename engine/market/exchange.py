@@ -25,6 +25,7 @@ CLOSE_PATIENCE_MS = 4_000  # how long a step waits for all pairs' candles
 ASK_AGAIN_MS = 500
 TAIL = 4  # candles read at a close: the forming one, the closed one and those before it
 STALE_CANDLES = 2
+NAP_S = 0.25
 _AT_ONCE = 4
 
 
@@ -125,7 +126,9 @@ class LiveMarket:
         return missed
 
     async def _sleep_until(self, due: int) -> None:
-        await asyncio.sleep(max(0.0, (due - self._now()) / 1000))
+        """Wait in short naps: the clock may be set, and the machine may sleep."""
+        while (left := due - self._now()) > 0:
+            await asyncio.sleep(min(left / 1000, NAP_S))
 
     # Closing
 

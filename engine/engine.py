@@ -18,6 +18,7 @@ from engine import __version__, resume
 from engine.assembly import assemble, paper_venue
 from engine.clock import MarketClock
 from engine.commander import Commander
+from engine.context_record import ContextRecorder
 from engine.control.server import ControlServer
 from engine.control.views import Facts
 from engine.execution.flatten import make_safe
@@ -170,7 +171,9 @@ class Engine:
         self._opened.push_async_callback(self.ledger.close)
         self.inbox = Inbox(self.ledger)
         self.notifier = notifier_of(settings, channels, self.inbox.put)
-        self.compliance = ComplianceLog(self.home.compliance, decision_record, self.account)
+        self.compliance = ComplianceLog(
+            self.home.compliance, decision_record, self.account, context=ContextRecorder()
+        )
         notes = self.compliance.open()
         self._opened.callback(self.compliance.close)
         self.recorder = DurableRecorder(self.ledger, self.compliance, self._resume_state)

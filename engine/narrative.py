@@ -95,7 +95,7 @@ def to_json(event: Event) -> dict[str, Any]:
         "severity": event.severity.value,
     }
     for item in fields(event):
-        if item.name != "time":
+        if item.name not in ("time", "context"):
             data[item.name] = plain(getattr(event, item.name))
     text = describe(event)
     if text is not None:

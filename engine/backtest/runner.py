@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from engine.assembly import assemble, paper_venue
 from engine.clock import MarketClock
+from engine.decision import Context, PairInputs
 from engine.execution.journal import Journal
 from engine.indicators.batch import RecordedPipeline
 from engine.market.recorded import RecordedMarket
@@ -17,11 +18,13 @@ from engine.model.decision import Decision
 from engine.model.events import Event, PositionClosed
 from engine.model.market import Pair
 from engine.model.orders import ApprovedOrder, ClosedTrade, ReduceOrder
+from engine.model.signal import Action
 from engine.risk.limits import RiskLimits
 from engine.scanner import Pipeline
 from engine.strategy import Strategy
 
 PROGRESS_EVERY = 500  # steps
+EQUITY_EVERY_MS = 3_600_000
 
 
 class NoRecorder:
@@ -39,10 +42,12 @@ class NoRecorder:
 class TradeJournal(Journal):
     """A journal that keeps closed trades and lets everything else go."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Callable[[Sequence[Decision]], None] | None = None) -> None:
         super().__init__(NoRecorder(), lambda events: None)
         self.trades: list[ClosedTrade] = []
         self.shadow_trades: list[ClosedTrade] = []
+        self.confidences: list[float] = []
+        self._watch = watch
 
     def emit(self, event: Event) -> None:
         """Keep a closed trade."""
@@ -52,13 +57,24 @@ class TradeJournal(Journal):
     def extend(self, events: Iterable[Event]) -> None:
         """Let events go."""
 
-    def decided(self, decisions: Sequence[Decision], now: int) -> None:
-        """Let decisions go; the trader's fingerprint has counted them."""
+    def decided(
+        self, decisions: Sequence[Decision], now: int, context: Context | None = None
+    ) -> None:
+        """Let decisions go but for how sure proposals were; the fingerprint has counted them."""
+        for decision in decisions:
+            if decision.proposal is not Action.WAIT:
+                self.confidences.append(decision.confidence)
+        if self._watch is not None:
+            self._watch(decisions)
 
 
 @dataclass(slots=True)
 class BacktestResult:
-    """What a backtest found. Balances in quote currency, times ms UTC."""
+    """What a backtest found. Balances in quote currency, times ms UTC.
+
+    ``equity`` holds (time, equity with open positions) about every hour; ``confidences`` those of
+    the proposals, in order.
+    """
 
     pairs: tuple[Pair, ...]
     candle_ms: int
@@ -76,6 +92,8 @@ class BacktestResult:
     fingerprint: str
     elapsed_s: float
     interrupted: bool = False
+    equity: tuple[tuple[int, float], ...] = ()
+    confidences: tuple[float, ...] = ()
 
 
 async def run_backtest(
@@ -86,13 +104,16 @@ async def run_backtest(
     balance: Decimal,
     funding_rates: dict[Pair, Sequence[tuple[int, Decimal]]] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    decide: Callable[[PairInputs, Context], Decision] | None = None,
+    watch: Callable[[Sequence[Decision]], None] | None = None,
 ) -> BacktestResult:
     """Run the trader over a bounded market. ``progress`` gets (market time, end), now and then.
 
-    ``KeyboardInterrupt`` ends the run early; the result says so.
+    ``decide`` stands in for the decision flow (a null model); ``watch`` sees every pass's
+    decisions. ``KeyboardInterrupt`` ends the run early; the result says so.
     """
     clock = MarketClock()
-    journal = TradeJournal()
+    journal = TradeJournal(watch)
     trader = assemble(
         pairs=market.pairs,
         candle_ms=market.candle_ms,
@@ -104,9 +125,13 @@ async def run_backtest(
         clock=clock,
         pipelines=_pipelines(market),
     )
+    if decide is not None:
+        trader.decide = decide
     trader.switches.started = True
     trader.scanner.seed(market.history())
     candles, first, interrupted = 0, 0, False
+    equity: list[tuple[int, float]] = []
+    sampled = 0
     started = time.perf_counter()
     try:
         for number, step in enumerate(market.steps()):
@@ -114,11 +139,15 @@ async def run_backtest(
             candles += len(step.closed)
             await trader.step(step)
             first = first or step.time
+            if step.time - sampled >= EQUITY_EVERY_MS and step.closed:
+                sampled = step.time
+                equity.append((sampled, float(trader.account.equity)))
             if progress is not None and number % PROGRESS_EVERY == 0:
                 progress(step.time, market.end or step.time)
     except KeyboardInterrupt:
         interrupted = True
     await trader.finish()
+    equity.append((clock.now(), float(trader.account.equity)))
     counts = trader.fingerprint
     return BacktestResult(
         pairs=market.pairs,
@@ -137,6 +166,8 @@ async def run_backtest(
         fingerprint=counts.hexdigest(),
         elapsed_s=time.perf_counter() - started,
         interrupted=interrupted,
+        equity=tuple(equity),
+        confidences=tuple(journal.confidences),
     )
 
 

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from engine.decision import Context
 from engine.ledger.port import Recorder, RecordError
 from engine.model.decision import Decision
 from engine.model.events import DecisionMade, Event
@@ -41,9 +42,13 @@ class Journal:
         """Gather several events."""
         self._pending.extend(events)
 
-    def decided(self, decisions: Sequence[Decision], now: int) -> None:
-        """Gather the decisions of one pass."""
-        self._pending.extend(DecisionMade(time=now, decision=decision) for decision in decisions)
+    def decided(
+        self, decisions: Sequence[Decision], now: int, context: Context | None = None
+    ) -> None:
+        """Gather the decisions of one pass, with what they were made from."""
+        self._pending.extend(
+            DecisionMade(time=now, decision=decision, context=context) for decision in decisions
+        )
 
     async def flush(self) -> None:
         """Record and publish what has gathered."""

@@ -25,11 +25,13 @@ _FAILED = (OrderState.REJECTED, OrderState.UNKNOWN)
 _RESERVED = ("seq", "time", "account", "prev", "hash")
 
 Render: TypeAlias = Callable[[Decision], dict[str, Any]]
+RenderContext: TypeAlias = Callable[[Any, Decision], dict[str, Any]]
 _Line: TypeAlias = tuple[str, dict[str, Any]]
 
 
 class ComplianceLog:
-    """Writer of the four logs in one directory. ``render`` turns a decision into its full trace.
+    """Writer of the four logs in one directory. ``render`` turns a decision into its full trace,
+    ``context`` what it was made from into further keys.
 
     ``account`` marks every line; ``max_bytes`` is the size at which a file is rotated. Methods
     raise ``RecordError`` when storage fails.
@@ -41,10 +43,12 @@ class ComplianceLog:
         render: Render,
         account: str = "",
         max_bytes: int = DEFAULT_MAX_BYTES,
+        context: RenderContext = lambda context, decision: {},
     ) -> None:
         self.directory = directory
         self.account = account
         self._render = render
+        self._context = context
         self._logs = {stem: ChainedLog(directory, stem, max_bytes) for stem in STEMS}
 
     def open(self) -> list[str]:
@@ -105,8 +109,11 @@ class ComplianceLog:
 
     def _lines(self, event: Event) -> Iterator[_Line]:
         match event:
-            case DecisionMade(decision=decision):
-                yield DECISIONS, self._line(event, _decision(decision, self._render))
+            case DecisionMade(decision=decision, context=context):
+                record = _decision(decision, self._render)
+                if context is not None:
+                    record |= self._context(context, decision)
+                yield DECISIONS, self._line(event, record)
             case OrderDenied(pair=pair, layer=layer, reason=reason):
                 yield (
                     VIOLATIONS,

@@ -50,6 +50,7 @@ class DecisionMade(Event):
 
     wire: ClassVar[str] = "signal_generated"
     decision: Decision
+    context: Any = None  # what the pass was made from (``engine.decision.Context``), for records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

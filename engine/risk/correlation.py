@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,14 @@ class CorrelationModel:
         prior = np.array([[prior_correlation(a, b) for b in self._pairs] for a in self._pairs])
         self._prior = nearest_correlation(prior) if self._pairs else np.ones((0, 0))
         self._adopt(self._prior)
+
+    @classmethod
+    def recorded(cls, pairs: Sequence[Pair], matrix: Matrix) -> Self:
+        """Return a model as it was recorded: ``matrix`` has shape (pairs, pairs)."""
+        model = cls(pairs)
+        if len(pairs):
+            model._adopt(matrix.reshape(len(pairs), len(pairs)))
+        return model
 
     @property
     def pairs(self) -> tuple[Pair, ...]:

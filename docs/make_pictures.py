@@ -54,7 +54,7 @@ def to_png(svg: Path, chromium: str) -> None:
         subprocess.run(
             [chromium, *_CHROMIUM, f"--user-data-dir={profile}",
              f"--window-size={width},{height}", f"--screenshot={svg.with_suffix('.png')}",
-             svg.as_uri()],
+             svg.resolve().as_uri()],
             check=True, capture_output=True, timeout=60,
         )  # fmt: skip
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.account import EquityHistory, account_state, exposures
 from engine.clock import Clock
-from engine.decision import Context, decide, outrank
+from engine.decision import Context, PairInputs, decide, outrank
 from engine.execution import exits
 from engine.execution.book import Book
 from engine.execution.exits import Exit, Surroundings
@@ -32,6 +32,8 @@ from engine.signals.v1 import regime_weights
 from engine.strategy import Strategy
 from engine.venues.port import Account, VenueError
 from engine.venues.simulated import SimulatedVenue
+
+Decide = Callable[[PairInputs, Context], Decision]
 
 NOT_STARTED = "trading is stopped: press start to allow entries"
 PAUSED = "entries are paused by the operator"
@@ -85,7 +87,7 @@ class Trader:
         self.switches = Switches()
         self.equity = EquityHistory()
         self.fingerprint = Fingerprint()
-        self.decide = decide  # a null model decides otherwise, everything else being equal
+        self.decide: Decide = decide  # a null model decides otherwise, all else being equal
         self.account = Account(Decimal(0), Decimal(0), Decimal(0))
         self.journal = journal
         self._clock = clock

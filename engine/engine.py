@@ -7,16 +7,13 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from engine import __version__, resume
-from engine.assembly import assemble, paper_venue
-from engine.clock import MarketClock
+from engine.assembly import assemble
 from engine.commander import Commander
 from engine.context_record import ContextRecorder
 from engine.control.server import ControlServer
@@ -30,10 +27,7 @@ from engine.ledger.logfile import configure_logging
 from engine.ledger.port import RecordError
 from engine.ledger.recorder import DurableRecorder
 from engine.ledger.store import Ledger
-from engine.market.files import load_directory
-from engine.market.recorded import RecordedMarket
-from engine.market.source import MarketSource
-from engine.market.synthetic import SyntheticMarket
+from engine.markets import Stage, stage_of
 from engine.model.commands import (
     Command,
     CommandResult,
@@ -56,15 +50,13 @@ from engine.narrative import describe
 from engine.notify.inbox import Inbox
 from engine.notify.setup import channels_of, notifier_of
 from engine.options import RunOptions
-from engine.pacer import Pacer
-from engine.picture import Picture, RunFacts
+from engine.picture import Picture
 from engine.protection.breaker import CircuitBreaker
 from engine.settings import Settings, SettingsError
 from engine.strategy import Strategy
 from engine.supervisor import Supervisor
 from engine.trace import decision_record
 from engine.trader import Trader
-from engine.venues.simulated import SimulatedVenue
 
 SNAPSHOT_S = 0.25
 KEEP_RESUME_S = 30.0
@@ -86,15 +78,12 @@ class Engine:
         publish: Callable[[Snapshot], None] = lambda snapshot: None,
         tell: Callable[[Sequence[Event]], None] = lambda events: None,
     ) -> None:
-        if settings.exchange != "sim":
-            raise SettingsError(
-                f"EXCHANGE={settings.exchange}: this version trades the simulated market only; "
-                "use EXCHANGE=sim"
-            )
+        self.stage = self._stage(settings, options)
         self.settings = settings
         self.options = options
         self.home = Home(options.home)
-        self.clock = MarketClock()
+        self.clock = self.stage.clock
+        self.waiting = ""  # what the start waits for, in a sentence
         self.summary: dict[str, Any] = {}
         self._publish = publish
         self._tell = tell
@@ -158,15 +147,17 @@ class Engine:
 
     # Beginning
 
+    def _stage(self, settings: Settings, options: RunOptions) -> Stage:
+        """Return what this engine trades on."""
+        return stage_of(settings, options)
+
     async def _open(self) -> None:
-        settings, options = self.settings, self.options
+        settings = self.settings
         configure_logging(self.home.logs, settings.log_level, settings.secrets())
-        self.replay = options.data is not None
-        if options.data is not None:  # first, so that nothing is written when it is unusable
-            self.market = await asyncio.to_thread(self._recorded_market, options.data)
+        stage = self.stage
+        await stage.prepare()  # first, so that nothing is written when a recording is unusable
         channels = await asyncio.to_thread(channels_of, settings)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        self.account = f"replay-{stamp}" if self.replay else f"sim-{options.seed}"
+        self.account = stage.account
         self.ledger = await Ledger.open(self.home.database, self.account)
         self._opened.push_async_callback(self.ledger.close)
         self.inbox = Inbox(self.ledger)
@@ -179,16 +170,14 @@ class Engine:
         self.recorder = DurableRecorder(self.ledger, self.compliance, self._resume_state)
         notes += await self.recorder.recover()
         left = await self.ledger.get_state("resume") or {}
-        if not self.replay:
-            self.market = self._synthetic_market(int(left.get("clock", 0)))
-        self.pairs = self.market.pairs
+        self._opened.push_async_callback(stage.close)
+        await self._unless_ended(stage.open(left, self._wait_for))
+        self.pairs = stage.pairs
+        await stage.recall(self.ledger, left)
         self.trader = await self._build_trader(left, notes)
-        await asyncio.to_thread(self._warm_up, self.market)
-        self.picture = Picture(
-            self.trader,
-            RunFacts("sim", "SIMULATED", self.account, options.speed),
-            self.clock,
-        )
+        notes += await stage.join(self.trader)
+        await self.trader.refresh_account(self.clock.now())
+        self.picture = Picture(self.trader, stage.facts, self.clock)
         self.picture.restore(await self.ledger.closed_trades(500))
         self.pulse = Pulse(self.home, self._supervisor, self.notifier.overview)
         self.commander = Commander(self.trader, self.clock, self.end)
@@ -206,24 +195,26 @@ class Engine:
         gc.set_threshold(20_000, 20, 100)
         self._show()
 
-    def _recorded_market(self, directory: Path) -> MarketSource:
-        settings, options = self.settings, self.options
-        candles = load_directory(
-            directory, options.pairs, settings.default_timeframe, allowed=settings.pairs
-        )
-        return RecordedMarket(candles)
+    def _wait_for(self, sentence: str) -> None:
+        """Say what the start waits for."""
+        self.waiting = sentence
+        _log.warning(sentence)
 
-    def _synthetic_market(self, left_at: int) -> MarketSource:
-        settings, options = self.settings, self.options
-        start = left_at or int(time.time() * 1000) // settings.candle_ms * settings.candle_ms
-        return SyntheticMarket(
-            options.pairs or settings.pairs, options.seed, start, settings.candle_ms
-        )
+    async def _unless_ended(self, opening: Coroutine[Any, Any, None]) -> None:
+        """Await the opening; give it up when somebody ends the engine meanwhile."""
+        task, ended = asyncio.create_task(opening), asyncio.create_task(self._ending.wait())
+        try:
+            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise SettingsError(f"ended before it could begin: {self.waiting or self._why}")
+            await task
+        finally:
+            task.cancel()
+            ended.cancel()
+        self.waiting = ""
 
     async def _build_trader(self, left: dict[str, Any], notes: list[str]) -> Trader:
-        settings = self.settings
-        limits = settings.limits()
-        self.clock.set(int(left.get("clock", 0)))
+        stage, limits = self.stage, self.settings.limits()
         unclean = bool(left) and not left.get("clean", False)
         breaker, found = CircuitBreaker.restored(
             left.get("breaker"),
@@ -232,38 +223,24 @@ class Engine:
             throttled_confidence=limits.throttled_confidence,
         )
         notes += found
-        balance = Decimal(repr(settings.paper_balance))
-        venue = paper_venue(self.pairs, balance)
         journal = Journal(self.recorder, self._told)
         trader = assemble(
             pairs=self.pairs,
-            candle_ms=self.market.candle_ms,
+            candle_ms=stage.candle_ms,
             strategy=Strategy(),
             limits=limits,
-            venue=venue,
-            balance=balance,
+            venue=stage.venue,
+            balance=stage.balance,
             journal=journal,
             clock=self.clock,
             breaker=breaker,
             record=await resume.track_record(self.ledger),
-            tag="p",
+            tag=stage.tag,
         )
-        self._venue: SimulatedVenue = venue
         if left:
-            notes += await resume.take_up(trader, venue, self.ledger, left, self.clock.now())
-        trader.account = await venue.account()
+            now = self.clock.now()
+            notes += await resume.take_up(trader, stage.simulated, self.ledger, left, now)
         return trader
-
-    def _warm_up(self, market: MarketSource) -> None:
-        history = market.history()
-        self.trader.scanner.seed(history)
-        last = max((candles[-1].time for candles in history.values() if candles), default=None)
-        if self.clock.now() == 0:
-            if last is not None:
-                self.clock.set(last + market.candle_ms)
-            else:  # a recording: its first bar opens now
-                bars = next(iter(market.steps())).bars
-                self.clock.set(min(bar.time for bar in bars.values()))
 
     # Living
 
@@ -277,6 +254,10 @@ class Engine:
             loop.create_task(self._supervisor.run("commands", self._obey)),
             loop.create_task(self._supervisor.run("pulse", self._beat)),
             loop.create_task(self._supervisor.run("notifications", self.inbox.run)),
+            *(
+                loop.create_task(self._supervisor.run(name, work))
+                for name, work in self.stage.tasks().items()
+            ),
         ]
         duration = self.options.duration_s
         try:
@@ -290,16 +271,13 @@ class Engine:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow_market(self) -> None:
-        pacer = Pacer(self.options.speed)
-        for step in self.market.steps():
-            if step.time <= self.clock.now():
-                continue  # a restarted task goes on where the last one stopped
-            await pacer.wait_for(step.time)
+        async for step in self.stage.steps():
             async with self._busy:
                 began = time.perf_counter()
-                self.clock.set(step.time)
+                self.stage.arrive(step, self.trader)
                 decisions = await self.trader.step(step)
                 self.picture.see_step(step, decisions, (time.perf_counter() - began) * 1000)
+                await self.stage.attend(self.trader)
                 await self._stand_down()
             self._show_if_due()
         async with self._busy:
@@ -409,7 +387,8 @@ class Engine:
         }
 
     def _resume_state(self, *, clean: bool = False) -> dict[str, Any]:
-        return {"resume": resume.dump(self.trader, self._venue, self.clock.now(), clean=clean)}
+        now = self.clock.now()
+        return {"resume": resume.dump(self.trader, self.stage.simulated, now, clean=clean)}
 
     # Telling
 

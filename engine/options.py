@@ -10,7 +10,10 @@ from engine.model.market import Pair
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How one run differs from the settings. ``speed`` = simulated time / real time."""
+    """How one run differs from the settings. ``speed`` = simulated time / real time.
+
+    ``confirm_live`` is the exchange's name as typed by the operator, to trade live.
+    """
 
     home: Path
     data: Path | None = None
@@ -19,3 +22,4 @@ class RunOptions:
     seed: int = 1
     start: bool = False
     duration_s: float | None = None
+    confirm_live: str = ""

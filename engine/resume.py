@@ -15,15 +15,18 @@ from engine.venues.simulated import SimulatedVenue
 _SHADOW_TRADES = 100  # as many as a track record keeps
 
 
-def dump(trader: Trader, venue: SimulatedVenue, now: int, *, clean: bool) -> dict[str, Any]:
-    """Return what a restart needs, as JSON-able data; ``clean`` marks an orderly end."""
+def dump(trader: Trader, venue: SimulatedVenue | None, now: int, *, clean: bool) -> dict[str, Any]:
+    """Return what a restart needs, as JSON-able data; ``clean`` marks an orderly end.
+
+    ``venue`` is the account's venue if it is simulated: an exchange remembers by itself.
+    """
     return {
         "clock": now,
         "clean": clean,
         "breaker": trader.watch.breaker.state(),
         "equity": trader.equity.dump(),
         "best": {**trader.book.best_prices(), **trader.shadow_book.best_prices()},
-        "venue": venue.snapshot(),
+        "venue": venue.snapshot() if venue is not None else None,
         "shadow_venue": trader.shadow_venue.snapshot(),
     }
 
@@ -39,7 +42,7 @@ async def track_record(ledger: Ledger) -> TrackRecord:
 
 
 async def take_up(
-    trader: Trader, venue: SimulatedVenue, ledger: Ledger, left: dict[str, Any], now: int
+    trader: Trader, venue: SimulatedVenue | None, ledger: Ledger, left: dict[str, Any], now: int
 ) -> list[str]:
     """Give a trader the accounts, positions, marks and orders that a run has ``left``.
 
@@ -48,7 +51,8 @@ async def take_up(
     Raises ``SettingsError`` for a position in a pair that is no longer traded.
     """
     try:
-        venue.restore(left["venue"])
+        if venue is not None:
+            venue.restore(left["venue"])
         trader.shadow_venue.restore(left["shadow_venue"])
     except ValueError as error:
         raise SettingsError(
@@ -61,7 +65,8 @@ async def take_up(
     for book in (trader.book, trader.shadow_book):
         book.adopt(await ledger.open_positions(shadow=book.shadow), left.get("best"))
         notes += await recovery.resolve(book, intents, ledger.fills)
-        found = await recovery.differences(book)
+        simulated = book.shadow or venue is not None  # an exchange is reconciled later on
+        found = await recovery.differences(book) if simulated else []
         if found and not book.shadow:
             trader.journal.extend(trader.watch.breaker.record_mismatch(True, now))
         notes += found

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     weex_api_secret: SecretStr = SecretStr("")
     weex_api_passphrase: SecretStr = SecretStr("")
     exchange_url: str = ""
+    allow_withdrawal_key: bool = False
     gemini_api_key: SecretStr = SecretStr("")
     gemini_model: str = "gemini-2.5-flash"
     gemini_url: str = ""

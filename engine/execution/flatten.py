@@ -163,7 +163,7 @@ async def _meet_strangers(book: Book, clock: Clock, seen: _Seen, number: int) ->
     for pair, position in sorted(seen.positions.items()):
         explained = pair in _awaited(book) and number < HIDDEN_ROUNDS
         if pair not in book.positions and not explained:
-            book.take_over(_adopted(position, book.desk.venue.instruments[pair], clock.now()))
+            book.take_over(adopted(position, book.desk.venue.instruments[pair], clock.now()))
 
 
 async def _bury_ghosts(book: Book, watcher: _Watcher, seen: _Seen) -> None:
@@ -212,7 +212,7 @@ def _pause_ms(number: int) -> int:
     return PAUSES_MS[min(number, len(PAUSES_MS)) - 1]
 
 
-def _adopted(held: VenuePosition, instrument: Instrument, now: int) -> Position:
+def adopted(held: VenuePosition, instrument: Instrument, now: int) -> Position:
     """Return a position of which only the venue knows, good enough to close it.
 
     Its stop is set 5 % away where one has to be rested; there is no plan to go by.

@@ -96,6 +96,24 @@ def fills(account: str, client_order_id: str, *, shadow: bool) -> Query[Fill]:
     )
 
 
+def recent_fills(account: str, since: int) -> Query[Fill]:
+    """Ask for the account's real fills since an instant (ms UTC), oldest first."""
+    return Query(
+        "SELECT * FROM fills WHERE account = ? AND shadow = 0 AND time >= ? ORDER BY time, fill_id",
+        (account, since),
+        rows.FILL.decode,
+    )
+
+
+def recent_funding(account: str, since: int) -> Query[tuple[str, int]]:
+    """Ask for (pair, time) of the account's real funding payments since an instant (ms UTC)."""
+    return Query(
+        "SELECT pair, time FROM funding WHERE account = ? AND shadow = 0 AND time >= ?",
+        (account, since),
+        lambda row: (str(row["pair"]), int(row["time"])),
+    )
+
+
 def signals(account: str, limit: int) -> Query[SignalRow]:
     """Ask for the newest proposals, newest first."""
     return Query(

@@ -160,6 +160,14 @@ class Ledger:
         """Return the fills of one order, oldest first."""
         return await self._fetch(queries.fills(self.account, client_order_id, shadow=shadow))
 
+    async def recent_fills(self, since: int) -> list[Fill]:
+        """Return the real fills since an instant (ms UTC), oldest first."""
+        return await self._fetch(queries.recent_fills(self.account, since))
+
+    async def recent_funding(self, since: int) -> list[tuple[str, int]]:
+        """Return (pair, time) of the real funding payments since an instant (ms UTC)."""
+        return await self._fetch(queries.recent_funding(self.account, since))
+
     async def signals(self, limit: int = 100) -> list[SignalRow]:
         """Return the newest proposals, newest first."""
         return await self._fetch(queries.signals(self.account, limit))

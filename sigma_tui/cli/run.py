@@ -83,25 +83,36 @@ def _options(args: argparse.Namespace, home: Home) -> RunOptions:
         seed=args.seed,
         start=args.start,
         duration_s=args.duration,
+        confirm_live=args.confirm_live or "",
     )
 
 
 def _require_possible(args: argparse.Namespace, settings: Settings) -> None:
     """Refuse, before a screen opens, what cannot run. Raises ``UsageError``."""
-    if settings.exchange != "sim":
+    name, mode = settings.exchange, settings.trading_mode
+    if name == "sim" and mode != "paper":
         raise UsageError(
-            f"--exchange {settings.exchange}: this version trades the simulated market only; "
-            "use EXCHANGE=sim"
+            f"--mode {mode}: the simulated market is traded on paper only; use TRADING_MODE=paper"
         )
-    if settings.trading_mode != "paper":
-        raise UsageError(
-            f"--mode {settings.trading_mode}: the simulated market is traded on paper only; "
-            "use TRADING_MODE=paper"
-        )
+    if name != "sim" and args.data is not None:
+        raise UsageError(f"--data replays recorded candles with EXCHANGE=sim, not {name}")
+    if mode == "live":
+        _confirm_live(args, name)
     if args.data is not None:
         from engine.market.raw import find_files
 
         find_files(args.data)
+
+
+def _confirm_live(args: argparse.Namespace, exchange: str) -> None:
+    """See that the operator has typed the exchange's name. Raises ``UsageError``."""
+    if args.confirm_live is None and not args.headless and has_terminal():
+        print(f"This trades real money on {exchange}.", file=sys.stderr)
+        args.confirm_live = input(f"Type {exchange} to go on: ").strip()
+    if args.confirm_live != exchange:
+        raise UsageError(
+            f"live trading on {exchange} needs its name typed: --confirm-live {exchange}"
+        )
 
 
 def _require_free(home: Home) -> None:

@@ -49,7 +49,7 @@ def data(place):
         (("candles",), "COMMAND"),
         (("nonsense",), "'nonsense' is not a command; see"),
         ((), "needs a terminal"),
-        (("run", "--exchange", "binance"), "simulated market only"),
+        (("run", "--exchange", "binance", "--mode", "live", "--headless"), "confirm-live binance"),
         (("run", "--mode", "live"), "on paper only"),
         (("run", "--data", "nowhere"), "no such directory"),
         (("run", "--headless", "--pairs", "PEPE"), "not among ALLOWED_SYMBOLS"),

@@ -11,6 +11,7 @@ from typing import Any
 from engine.engine import Engine
 from engine.market.source import MarketSource
 from engine.market.synthetic import SyntheticMarket
+from engine.markets import LocalStage, Stage
 from engine.model.events import (
     BreakerChanged,
     DecisionMade,
@@ -32,20 +33,29 @@ def settings(**changes: Any) -> Settings:
     return Settings(_env_file=None, **{**values, **changes})
 
 
-class SmallEngine(Engine):
-    """An engine whose market begins at ``BEGIN``, with a short history and coarse bars."""
+class SmallStage(LocalStage):
+    """A market that begins at ``BEGIN``, with a short history and coarse bars."""
 
     bar_ms = 5_000
 
     def _synthetic_market(self, left_at: int) -> MarketSource:
         return SyntheticMarket(
-            self.options.pairs or self.settings.pairs,
-            self.options.seed,
+            self._options.pairs or self._settings.pairs,
+            self._options.seed,
             left_at or BEGIN,
-            self.settings.candle_ms,
+            self._settings.candle_ms,
             self.bar_ms,
             history_candles=700,
         )
+
+
+class SmallEngine(Engine):
+    """An engine on a small stage."""
+
+    stage: SmallStage
+
+    def _stage(self, settings: Settings, options: RunOptions) -> Stage:
+        return SmallStage(settings, options)
 
 
 class Run:

@@ -70,7 +70,7 @@ def _live(home: Path) -> None:
 def _check(run: Run) -> None:
     """Hold ledger, venue, book and logs against each other after a run has ended."""
     engine = run.engine
-    book, venue = engine.trader.book, engine._venue
+    book, venue = engine.trader.book, engine.stage.venue
     account = venue._account
     with LedgerReader(engine.home.database, ACCOUNT) as reader:
         trades = reader.fetch(queries.closed_trades(ACCOUNT))

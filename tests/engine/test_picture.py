@@ -28,7 +28,7 @@ class WatchedEngine(SmallEngine):
     def _show_if_due(self) -> None:
         if self.trader.book.positions and not self._busy.locked():
             picture = self.picture.build(self.pulse.view())
-            self.looked.append((picture, self._venue._account.equity))
+            self.looked.append((picture, self.stage.venue._account.equity))
         super()._show_if_due()
 
 

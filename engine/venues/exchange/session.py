@@ -85,7 +85,7 @@ class Session:
         self.gate = RateGate(now)
         keys = config.keys
         self.redact = redact or Redactor((keys.key, keys.secret, keys.passphrase))
-        self._observer = observer or Unobserved()
+        self._observer: CallObserver = observer or Unobserved()
         kind, options = _DIALECTS[config.exchange]
         demo = config.mode == "testnet"
 
@@ -113,6 +113,10 @@ class Session:
     def server_now(self) -> int:
         """Return the exchange's time as far as we know it (ms UTC)."""
         return self.now() - round(self.offset_ms)
+
+    def hear(self, observer: CallObserver) -> None:
+        """Tell another observer of every call from now on."""
+        self._observer = self.data.observer = self.trading.observer = observer
 
     # Opening
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -148,10 +148,11 @@ class UserData:
     async def poll(self) -> None:
         """Ask once for new fills, ended orders and funding. Raises ``VenueError``."""
         loop = asyncio.get_running_loop()
-        resting = await self.venue.read(self.venue.dialect.resting())
+        waiting = self.venue.memory.resting()  # a request of weight: only when there is a reason
+        resting = await self.venue.read(self.venue.dialect.resting()) if waiting else ()
         for pair in self._pairs_to_ask():
             await self._new_trades(pair)
-        await self._ended({facts.client_id for facts in resting})
+        await self._ended(waiting, {facts.client_id for facts in resting})
         if loop.time() >= self._funding_due:
             await self._funding()
             self._funding_due = loop.time() + FUNDING_S
@@ -231,9 +232,9 @@ class UserData:
         if over and facts.client_id not in venue.in_flight:
             await self._resolve(known)
 
-    async def _ended(self, open_ids: set[str]) -> None:
+    async def _ended(self, waiting: Sequence[Known], open_ids: set[str]) -> None:
         """Find out what became of our orders that rest no more."""
-        for known in self.venue.memory.resting():
+        for known in waiting:
             if known.client_id not in open_ids and known.client_id not in self.venue.in_flight:
                 await self._resolve(known)
 

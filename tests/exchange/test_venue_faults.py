@@ -292,9 +292,7 @@ async def test_a_key_that_may_too_much_or_too_little(change: dict[str, bool], wo
 async def test_a_withdrawal_key_may_be_allowed_and_missing_keys_are_named() -> None:
     async with ExchangeServer(seed=7, history_days=3) as server:
         server.world.keys["test-key"].withdraw = True
-        config = SessionConfig(
-            "binance", "live", (BTC,), KEYS, server.url, allow_withdrawals=True
-        )
+        config = SessionConfig("binance", "live", (BTC,), KEYS, server.url, allow_withdrawals=True)
         session = Session(config)
         try:
             await session.open()

@@ -182,4 +182,5 @@ def _sentence(item: Any) -> str:
     field = Settings.model_fields.get(name.lower())
     secret = field is not None and field.annotation is SecretStr
     given = "" if secret or not name else f"={item.get('input')!r}"
-    return f"{name}{given}: {item['msg']}" if name else str(item["msg"])
+    said = str(item["msg"]).removeprefix("Value error, ")
+    return f"{name}{given}: {said}" if name else said

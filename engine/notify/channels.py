@@ -50,7 +50,7 @@ class AppriseChannel:
         import apprise
 
         capture: Any = apprise.LogCapture
-        with capture(level=logging.WARNING) as said:
+        with capture(level=logging.WARNING, fmt="%(message)s") as said:
             delivered = self._target.notify(
                 title=title_of(message), body=message.text, notify_type=_KIND[message.level]
             )

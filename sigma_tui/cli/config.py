@@ -31,7 +31,10 @@ def register(commands: Commands) -> None:
 
 def check_command(args: argparse.Namespace) -> int:
     """Check the settings; a wrong one is named with what is allowed, exit code 2."""
+    from engine.notify.setup import channels_of
+
     settings = context.settings_of(args)
+    channels_of(settings)  # an address that no service understands is found here, not at night
     notes = advice(Path(SETTINGS_FILE))
     if context.wants_json(args):
         output.json_object({"ok": True, "notes": notes})

@@ -17,6 +17,7 @@ from sigma_tui.cli import (
     events,
     history,
     later,
+    protection,
     queries,
     records,
     run,
@@ -25,7 +26,19 @@ from sigma_tui.cli import (
 from sigma_tui.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 from sigma_tui.cli.parser import build_parser, normalise
 
-GROUPS = (run, history, candles, queries, steering, events, records, config, doctor, later)
+GROUPS = (
+    run,
+    history,
+    candles,
+    queries,
+    steering,
+    events,
+    records,
+    protection,
+    config,
+    doctor,
+    later,
+)
 
 
 def execute(words: Sequence[str]) -> int:

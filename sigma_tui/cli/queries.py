@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sigma_tui.cli import asking, context, output, tables
+from sigma_tui.cli import asking, context, output, protection, tables
 from sigma_tui.cli.failures import DONE, NoEngineError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def register(commands: Commands) -> None:
     notifications = commands.add(
         "notifications", "what you were notified of, newest first", notifications_command
     )
-    notifications.add_argument("verb", nargs="?", choices=("read", "clear"))
+    notifications.add_argument("verb", nargs="?", choices=("read", "clear", "test"))
     notifications.add_argument("id", nargs="?", type=context.count, help="one of them; else all")
 
 
@@ -74,10 +74,12 @@ def show(args: argparse.Namespace, answer: dict[str, Any], render: Render) -> No
 
 
 def notifications_command(args: argparse.Namespace) -> int:
-    """List the notifications, or mark or clear them."""
+    """List the notifications, mark or clear them, or try the channels."""
     if args.verb is None:
         show(args, asking.answer(args, "notifications"), tables.notifications)
         return DONE
+    if args.verb == "test":
+        return protection.try_notifications(args)
     home = context.home_of(args)
     if not home.database.is_file():
         raise NoEngineError(f"{home.root}: no engine has run here yet")

@@ -1,4 +1,4 @@
-"""Commands about records: ``audit`` (verify, report) and ``db`` (check, backup, migrate)."""
+"""Commands about records: ``audit`` (verify, report, replay), ``db`` (check, backup, migrate)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 def register(commands: Commands) -> None:
     """Add the commands of this group."""
-    audit = commands.group("audit", "verify or sum up the compliance logs")
+    audit = commands.group("audit", "verify, sum up or replay the compliance logs")
     audit.add("verify", "walk every hash chain; finds any edited or missing line", verify_command)
     report = audit.add("report", "decisions, refusals, violations and results", report_command)
     report.add_argument("--days", type=context.count, default=7, help="up to the newest line (7)")
+    again = audit.add("replay", "make every recorded decision again and compare", replay_command)
+    again.add_argument(
+        "--since", type=context.instant, default=0, metavar="ISO", help="lines from this instant on"
+    )
     database = commands.group("db", "check, copy or migrate the database")
     database.add("check", "check structure and arithmetic", check_command)
     backup = database.add("backup", "copy it, also while an engine writes", backup_command)
@@ -63,6 +67,29 @@ def report_command(args: argparse.Namespace) -> int:
     if found["unreadable"]:
         output.line(f"{found['unreadable']} lines cannot be read; run `sigma audit verify`")
     return DONE
+
+
+def replay_command(args: argparse.Namespace) -> int:
+    """Make every recorded decision again, from the log alone."""
+    from engine.ledger.replay import replay
+    from engine.trace import iso
+
+    found = replay(_logs(args), iso(args.since) if args.since else "")
+    if context.wants_json(args):
+        output.json_object(found.as_dict())
+        return DONE if found.ok else FAILED
+    output.line(f"{found.same:,} of {found.decisions:,} decisions come out the same")
+    for count, words in (
+        (found.proposals, "of them propose an entry"),
+        (found.refused_at_order, "were refused by the account at the moment of the order"),
+        (found.without_inputs, "lack what they were made from (older lines, or edited rules)"),
+        (found.unreadable, "lines cannot be read; run `sigma audit verify`"),
+        (found.differing, "come out differently"),
+    ):
+        if count:
+            output.line(f"{count:,} {words}")
+    output.lines(f"  {item['time']} {item['pair']}: {item['what']}" for item in found.different)
+    return DONE if found.ok else FAILED
 
 
 def check_command(args: argparse.Namespace) -> int:

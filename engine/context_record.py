@@ -98,9 +98,10 @@ def load_context(data: Mapping[str, Any], rules: Rules) -> Context:
     )
     correlated = tuple(Pair(pair) for pair in data["correlation"]["pairs"])
     correlation = CorrelationModel.recorded(correlated, np.array(data["correlation"]["rows"]))
+    equity, balance, available, day_loss = account["figures"]
     verdict, *breaker = data["breaker"]
     return Context(
-        account=AccountState(*account["figures"], exposures),
+        account=AccountState(equity, balance, available, day_loss, exposures),
         edge=Edge(*data["edge"]),
         breaker=BreakerGate(Verdict(verdict), *breaker),
         withheld_by=data["withheld"][0],

@@ -26,6 +26,7 @@ from engine.ledger.compliance import ComplianceLog
 from engine.ledger.logfile import configure_logging
 from engine.ledger.port import RecordError
 from engine.ledger.recorder import DurableRecorder
+from engine.ledger.redact import Redactor
 from engine.ledger.store import Ledger
 from engine.markets import Stage, stage_of
 from engine.model.commands import (
@@ -223,7 +224,7 @@ class Engine:
             throttled_confidence=limits.throttled_confidence,
         )
         notes += found
-        journal = Journal(self.recorder, self._told)
+        journal = Journal(self.recorder, self._told, Redactor(self.settings.secrets()))
         trader = assemble(
             pairs=self.pairs,
             candle_ms=stage.candle_ms,

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.decision import Context
+from engine.execution.redaction import Redact, redacted
 from engine.ledger.port import Recorder, RecordError
 from engine.model.decision import Decision
 from engine.model.events import DecisionMade, Event
@@ -22,8 +23,14 @@ class Journal:
     be written first once recording works again; ``failing`` is what the breaker watches.
     """
 
-    def __init__(self, recorder: Recorder, publish: Callable[[Sequence[Event]], None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        publish: Callable[[Sequence[Event]], None],
+        redact: Redact = str,
+    ) -> None:
         self.recorder = recorder
+        self._redact = redact
         self.failing = False
         self._publish = publish
         self._pending: list[Event] = []
@@ -35,12 +42,12 @@ class Journal:
         return bool(self._pending or self._unwritten)
 
     def emit(self, event: Event) -> None:
-        """Gather one event."""
-        self._pending.append(event)
+        """Gather one event, its sentences without secrets."""
+        self._pending.append(redacted(event, self._redact))
 
     def extend(self, events: Iterable[Event]) -> None:
-        """Gather several events."""
-        self._pending.extend(events)
+        """Gather several events, their sentences without secrets."""
+        self._pending.extend(redacted(event, self._redact) for event in events)
 
     def decided(
         self, decisions: Sequence[Decision], now: int, context: Context | None = None

@@ -94,7 +94,7 @@ def _code(error: Exception) -> int | None:
 
 
 def _say(sentence: str) -> None:
-    line = " ".join(sentence.split())
+    line = " ".join(_redacted(sentence).split())
     try:
         sys.stderr.write(f"sigma: {line}\n")
     except (OSError, ValueError):
@@ -110,7 +110,7 @@ def _keep_traceback(error: Exception, args: argparse.Namespace | None) -> Path |
         if logs is None or not logs.is_dir():
             return None
         path = logs / "trading_bot.log"
-        text = "".join(traceback.format_exception(error))
+        text = _redacted("".join(traceback.format_exception(error)))
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} CRITICAL {text}")
         return path
@@ -123,3 +123,18 @@ def _silence_stdout() -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     os.close(nothing)
+
+
+def _redacted(text: str) -> str:
+    """Return a text without secrets, also where the settings themselves cannot be read."""
+    from engine.ledger.redact import Redactor
+
+    secrets: tuple[str, ...] = ()
+    if "engine.settings" in sys.modules:  # else none has been read that could be in the text
+        from engine.settings import SettingsError, load_settings
+
+        try:
+            secrets = load_settings().secrets()
+        except SettingsError:
+            secrets = ()
+    return Redactor(secrets)(text)

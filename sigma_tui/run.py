@@ -9,19 +9,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
+from typing import NoReturn
 
 import orjson
 
 from engine.host import EngineHost
 from engine.options import RunOptions
 from engine.settings import Settings
+from sigma_tui.outlet import BeforeScreens, let_go, say
+from sigma_tui.signals import Signals
 
-END_S = 10.0  # how long an orderly end may take
-RESTARTS = 5  # screens that may crash within a minute before we give up on screens
-RESTART_WINDOW_S = 60.0
+END_S = 10.0  # how long an orderly end of the engine may take
+LEAVE_S = 3.0  # how long everything else may take after that
 POLL_S = 0.05
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAFETY_ENDED = 4  # exit code: a safety rule ended the engine; a service must not start it again
+_SAFETY_WORDS = "circuit breaker SHUTDOWN"
 
 
 def run_cockpit(settings: Settings, options: RunOptions, args: argparse.Namespace) -> int:
@@ -30,65 +32,38 @@ def run_cockpit(settings: Settings, options: RunOptions, args: argparse.Namespac
     A screen that crashes is started again within seconds; the engine does not notice. Signals
     end the engine first, then the screen.
     """
-    from sigma_tui.app import SigmaApp
-    from sigma_tui.driver import SteadyDriver
+    from sigma_tui.hosting import HostedApp, Outcome, Screens
     from sigma_tui.screens.leave import Departure
 
-    class Cockpit(SigmaApp):
-        """The cockpit that starts its engine after the first paint."""
-
-        def _begin(self) -> None:
-            super()._begin()
-            host.start()
-            self.set_interval(0.5, self._look_after)
-
-        def _look_after(self) -> None:
-            """Repaint after a stall; leave when the set duration is over."""
-            driver = self._driver
-            if isinstance(driver, SteadyDriver) and driver.recovered():
-                self.screen.refresh(layout=True)
-            if options.duration_s is not None and not host.alive():
-                self.exit()
-
-    sys.setswitchinterval(0.001)
-    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    os.environ.setdefault("TEXTUAL_FPS", "15")
-    host = EngineHost.of(settings, options)
-    hangup_keeps = getattr(args, "on_hangup", "stop") == "keep"
-    told = _Signals(host, keep_on_hangup=hangup_keeps)
-    crashes: list[float] = []
-    departure: Departure | None = None
-    while True:
-        app = Cockpit(
+    def cockpit() -> HostedApp:
+        return HostedApp(
             host,
             theme=getattr(args, "theme", None),
             ascii=bool(getattr(args, "ascii", False)),
             mouse=not getattr(args, "no_mouse", False),
             theme_dir=options.home / "themes",
         )
-        app.driver_class = SteadyDriver
-        told.leave = lambda app=app: app._loop and app._loop.call_soon_threadsafe(app.exit)
-        departure = app.run(mouse=app.mouse)
-        told.leave = None
-        if app.return_code in (0, None) or told.name or not host.alive():
-            break
-        now = time.monotonic()
-        crashes = [moment for moment in crashes if now - moment < RESTART_WINDOW_S] + [now]
-        if len(crashes) > RESTARTS:
-            print("sigma: the screen keeps crashing; the engine goes on", file=sys.stderr)
-            departure = Departure.KEEP
-            break
-        print("sigma: the screen crashed and is started again", file=sys.stderr)
-        time.sleep(0.5)
-    if departure is Departure.KEEP and host.alive() and not told.name:
-        print(
-            f"sigma: the engine goes on without a screen (pid {os.getpid()}, home "
-            f"{options.home}); Ctrl-C or `sigma stop` ends it",
-            flush=True,
-        )
-        while not host.join(0.5):
-            pass
-    return _finish(host, told)
+
+    prepare_terminal()
+    host = EngineHost.of(settings, options)
+    ending = Ending(host, keep=keeps(args))
+    with Signals(ending.heard):
+        screens = Screens(cockpit, lambda: options.duration_s is not None and not host.alive())
+        ending.leave_screen, ending.restore = screens.leave, BeforeScreens().restore
+        outcome = screens.run(begun=host.start)
+        lost = outcome is Outcome.LOST or "SIGHUP" in ending.heard_of
+        if lost:
+            let_go()
+        stays = ending.keep if lost else screens.departure is Departure.KEEP
+        if (stays or outcome is Outcome.CRASHED) and host.alive() and not ending.asked:
+            why = "the screen keeps crashing; " if outcome is Outcome.CRASHED else ""
+            say(
+                f"sigma: {why}the engine goes on without a screen (pid {os.getpid()}, home "
+                f"{options.home}); `sigma attach` shows it, Ctrl-C or `sigma shutdown` ends it"
+            )
+            host.start()
+            host.join()
+        return ending.finish()
 
 
 def run_headless(settings: Settings, options: RunOptions, args: argparse.Namespace) -> int:
@@ -97,16 +72,23 @@ def run_headless(settings: Settings, options: RunOptions, args: argparse.Namespa
     With ``--json`` (or a pipe) one JSON object per line, the summary last.
     """
     host = EngineHost.of(settings, options)
-    told = _Signals(host, keep_on_hangup=getattr(args, "on_hangup", "stop") == "keep")
+    ending = Ending(host, keep=keeps(args))
     as_json = bool(getattr(args, "json", False))
-    host.start()
-    try:
-        _print_events(host, as_json)
-    except BrokenPipeError:
-        host.end("nobody reads the events any more")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _finish(host, told)
-    code = _finish(host, told)
+    with Signals(ending.heard):
+        host.start()
+        try:
+            _print_events(host, as_json)
+        except BrokenPipeError:
+            host.end("nobody reads the events any more")
+            let_go()
+            return ending.finish()
+        except OSError:  # the terminal is gone
+            let_go()
+            if ending.keep:
+                host.join()
+            else:
+                host.end("the terminal is gone")
+        code = ending.finish()
     if host.error is None and not as_json:
         figures = host.summary
         print(
@@ -115,6 +97,83 @@ def run_headless(settings: Settings, options: RunOptions, args: argparse.Namespa
             f"fingerprint {figures['fingerprint']}"
         )
     return code
+
+
+def keeps(args: argparse.Namespace) -> bool:
+    """Return whether the engine goes on when the terminal goes away."""
+    return getattr(args, "on_hangup", "stop") == "keep"
+
+
+def prepare_terminal() -> None:
+    """Set what suits a slow link, unless the person has set it otherwise."""
+    sys.setswitchinterval(0.001)
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    os.environ.setdefault("TEXTUAL_FPS", "15")
+
+
+class Ending:
+    """How a run ends: the engine is told first, then the screen; a second signal ends at once.
+
+    ``keep`` says that a hang-up ends the screen alone. However the end comes, the process is
+    gone ``END_S + LEAVE_S`` seconds after a signal.
+    """
+
+    def __init__(self, host: EngineHost, *, keep: bool) -> None:
+        self.keep = keep
+        self.asked = ""  # the signal that ends this run
+        self.heard_of: set[str] = set()
+        self.leave_screen: Callable[[], None] = _no_screen
+        self.restore: Callable[[], None] = _no_screen
+        self._host = host
+        self._finished = threading.Event()
+
+    def heard(self, name: str) -> None:
+        """Act on a signal. From any thread."""
+        self.heard_of.add(name)
+        if name == "SIGHUP" and self.keep:
+            self.leave_screen()
+            return
+        if self.asked:
+            self._leave_at_once(128 + int(signal.Signals[name]))
+        self.asked = name
+        self._host.end(f"signal {name}")
+        threading.Thread(target=self._see_to_it, name="deadline", daemon=True).start()
+        self.leave_screen()
+
+    def _see_to_it(self) -> None:
+        """End this process though the main thread is stuck, e.g. at a pipe nobody reads."""
+        ended = self._host.join(END_S)
+        if not self._finished.wait(LEAVE_S):
+            self._leave_at_once(self._code() if ended else 1)
+
+    def _leave_at_once(self, code: int) -> NoReturn:
+        self.restore()
+        os._exit(code)
+
+    def finish(self) -> int:
+        """End the engine if it still runs, within ``END_S``; return the exit code.
+
+        Raises what the engine failed with.
+        """
+        host = self._host
+        if host.alive():
+            host.end(f"signal {self.asked}" if self.asked else "the cockpit was left")
+        if not host.join(END_S):
+            say(f"sigma: the engine did not end within {END_S:g} s; leaving it")
+            os._exit(1)
+        self._finished.set()
+        if host.error is not None:
+            raise host.error
+        return self._code()
+
+    def _code(self) -> int:
+        if self.asked == "SIGINT":
+            return 130
+        return SAFETY_ENDED if self._host.fate().startswith(_SAFETY_WORDS) else 0
+
+
+def _no_screen() -> None:
+    """Do nothing: there is no screen."""
 
 
 def _print_events(host: EngineHost, as_json: bool) -> None:
@@ -135,41 +194,3 @@ def _print_events(host: EngineHost, as_json: bool) -> None:
                 stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.time / 1000))
                 print(f"{stamp} {event.severity:<8} {text}")
         sys.stdout.flush()
-
-
-class _Signals:
-    """Tells the engine of a signal first, then the screen. A second signal ends at once."""
-
-    def __init__(self, host: EngineHost, *, keep_on_hangup: bool) -> None:
-        self.name = ""
-        self.leave: Callable[[], object] | None = None
-        self._host = host
-        self._keep = keep_on_hangup
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                signal.signal(number, self._heard)
-
-    def _heard(self, number: int, frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        if number == signal.SIGHUP and self._keep:
-            if self.leave is not None:
-                self.leave()
-            return
-        if self.name:
-            os._exit(130 if number == signal.SIGINT else 128 + number)
-        self.name = name
-        self._host.end(f"signal {name}")
-        if self.leave is not None:
-            self.leave()
-
-
-def _finish(host: EngineHost, told: _Signals) -> int:
-    """End the engine if it still runs, bounded; return the exit code."""
-    if host.alive():
-        host.end(told.name or "the cockpit was left")
-    if not host.join(END_S):
-        print("sigma: the engine did not end within 10 s; leaving it", file=sys.stderr)
-        os._exit(1)
-    if host.error is not None:
-        raise host.error
-    return 130 if told.name == "SIGINT" else 0

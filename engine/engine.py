@@ -269,7 +269,7 @@ class Engine:
             async with self._busy:  # a step or command under way comes to its end first
                 for task in tasks:
                     task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._supervisor.stop(tasks)
 
     async def _follow_market(self) -> None:
         async for step in self.stage.steps():

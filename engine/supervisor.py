@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 BACKOFF_S = (0.2, 1.0, 5.0, 15.0)
 REPEATED = 4  # crashes within the window that make a crash a HALT
 WINDOW_S = 300.0
+STOP_AGAIN_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,17 @@ class Supervisor:
             self._on_crash(name, sentence, repeated)
         except Exception:  # noqa: BLE001 - the task must go on whatever the report meets
             _log.exception("the crash of task %s could not be reported", name)
+
+    async def stop(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        """Cancel tasks until each has ended, even one in which something swallows a cancellation.
+
+        Nothing may keep an engine from ending.
+        """
+        left = set(tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=STOP_AGAIN_S)
 
     def overview(self) -> tuple[tuple[str, str, int], ...]:
         """Return (name, state, restarts) of every task."""

@@ -54,7 +54,9 @@ class Inbox:
             await self.store()
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+                # Not wait_for: in Python 3.11 it swallows a cancellation that meets a message.
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
             except TimeoutError:
                 continue  # time to count again
 

@@ -32,8 +32,7 @@ from engine.model.events import (
     RunFinished,
     Severity,
 )
-from engine.settings import SettingsError
-from tests.engine.live import BEGIN, HOUR, Run, settings
+from tests.engine.live import BEGIN, HOUR, Run
 
 KEY = Source.KEY
 
@@ -66,7 +65,7 @@ def test_a_run_leaves_nothing_open_and_no_task_behind(tmp_path: Path) -> None:
     assert (tmp_path / "engine.lock").read_text() == ""
 
 
-@pytest.mark.parametrize("fault", ["data", "pairs", "busy", "database", "exchange"])
+@pytest.mark.parametrize("fault", ["data", "pairs", "busy", "database"])
 def test_a_beginning_that_fails_leaves_nothing_open(tmp_path: Path, fault: str) -> None:
     threads = set(threading.enumerate())
     lock = HomeLock(Run(tmp_path).engine.home)
@@ -80,12 +79,9 @@ def test_a_beginning_that_fails_leaves_nothing_open(tmp_path: Path, fault: str) 
     elif fault == "busy":
         lock.acquire({"pid": 1})
         expected = HomeBusy
-    elif fault == "database":
+    else:
         (tmp_path / "sigma.db").write_bytes(b"not a database" * 100)
         expected = RecordError
-    else:
-        options["settings"] = settings(exchange="binance")
-        expected = SettingsError
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(expected) as caught:

@@ -21,7 +21,7 @@ from engine.strategy import Strategy
 from tests.engine.live import BEGIN, Run, settings
 
 PAIRS = (Pair.parse("ETH"), Pair.parse("SOL"))
-DAYS = 3
+DAYS = 2
 MINUTE = 60_000
 
 AGAIN = """
@@ -79,7 +79,7 @@ def backtest(
 
 def test_backtest_and_replay_have_one_fingerprint(recorded: Path, tmp_path: Path) -> None:
     tested = backtest(recorded)
-    assert len(tested.trades) > 2
+    assert len(tested.trades) > 1
     replayed = Run(tmp_path, data=recorded)
     summary = replayed.go()
     assert summary["fingerprint"] == tested.fingerprint

@@ -76,6 +76,32 @@ async def test_a_cancellation_is_never_swallowed() -> None:
     assert watched.overview() == (("pulse", "cancelled", 0),)
 
 
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STOP_AGAIN_S", 0.01)
+    swallowed = []
+
+    async def stubborn() -> None:
+        while len(swallowed) < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed.append(1)
+        await asyncio.Event().wait()
+
+    async def meek() -> None:
+        await asyncio.Event().wait()
+
+    watched = Supervisor(lambda *what: None)
+    names = {"stubborn": stubborn, "meek": meek}
+    tasks = [asyncio.create_task(watched.run(name, work)) for name, work in names.items()]
+    await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+    await asyncio.wait_for(watched.stop(tasks), 20)
+    assert all(task.cancelled() for task in tasks)
+    assert len(swallowed) == 2
+
+
 async def test_a_report_that_fails_does_not_end_the_task() -> None:
     runs = 0
 

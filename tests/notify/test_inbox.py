@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,15 @@ async def test_a_full_disk_keeps_them_waiting_in_bounded_memory() -> None:
     await inbox.store()
     assert store.kept == [str(n) for n in range(50, KEPT_UNWRITTEN + 50)]
     assert inbox.unread == KEPT_UNWRITTEN
+
+
+async def test_a_message_that_meets_the_end_does_not_swallow_it(ledger: Ledger) -> None:
+    inbox = Inbox(ledger)
+    task = asyncio.create_task(inbox.run())
+    await asyncio.sleep(0.05)
+    inbox.put(message("SHUTDOWN"))
+    await asyncio.sleep(0)
+    task.cancel()
+    _, left = await asyncio.wait([task], timeout=5)
+    assert not left
+    assert task.cancelled()

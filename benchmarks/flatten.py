@@ -16,13 +16,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine.execution.flatten import flatten
 from engine.ledger.port import RecordError
 from tests.flatten.child import FAULTS
 from tests.flatten.faults import Rig
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def engine_under(fault: str) -> dict[str, object]:
@@ -68,9 +69,8 @@ def main(runs: int) -> None:
         )
         print(f"{name:<28}{one['outcome']:<9}{flat!s:<6}{first!s:<12}{took:>8.1f}")
     print()
-    print(
-        f"{'venue answering':<28}{'median s':>9}{'p95 s':>9}{'worst s':>9}{'requests':>10}{'again':>7}"
-    )
+    print(f"{'venue answering':<28}{'median s':>9}{'p95 s':>9}{'worst s':>9}", end="")
+    print(f"{'requests':>10}{'again':>7}")
     for name, one_in, records in (
         ("every request", 1, True),
         ("every request, disk full", 1, False),

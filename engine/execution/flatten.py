@@ -7,6 +7,7 @@ answered, in bounded and paced rounds, and neither opens anything. The caller ha
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from engine.venues.port import OrderReport, VenueError, VenuePosition
 ROUNDS = 40
 SAFE_ROUNDS = 8
 PAUSES_MS = (250, 500, 1_000, 2_000)
+ATTEMPTS = 3  # at one question within a round
 HIDDEN_ROUNDS = 6  # how long an entry of unknown outcome may explain a position
 
 T = TypeVar("T")
@@ -59,9 +61,10 @@ class _Seen:
 class _Watcher:
     """Asks the venue; a question that is not answered is counted, never fatal."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, clock: Clock) -> None:
         self.unanswered = 0
         self._venue = book.desk.venue
+        self._clock = clock
 
     async def look(self) -> _Seen | None:
         """Return what the venue shows, None while it does not answer both questions."""
@@ -72,13 +75,15 @@ class _Watcher:
         return _Seen({position.pair: position for position in held}, orders)
 
     async def ask(self, question: Callable[..., Awaitable[T]], *about: object) -> T | None:
-        """Return the answer to one question, None where there is none."""
-        try:
-            return await question(*about)
-        except VenueError as error:
-            self.unanswered += 1
-            _log.info("the venue does not answer: %s", error)
-            return None
+        """Return the answer to one question, None where none comes to a few attempts."""
+        for _ in range(ATTEMPTS):
+            try:
+                return await question(*about)
+            except VenueError as error:
+                self.unanswered += 1
+                _log.info("the venue does not answer: %s", error)
+            await self._clock.sleep(PAUSES_MS[0])
+        return None
 
 
 async def flatten(
@@ -89,16 +94,16 @@ async def flatten(
     Stops go on guarding a position until it is closed. Ends when the venue shows nothing and no
     entry may still fill, or after ``ROUNDS`` rounds; then calling it again goes on.
     """
-    watcher = _Watcher(book)
+    watcher = _Watcher(book, clock)
     known = set(book.positions)
     seen: _Seen | None = None
     number = 0
     for number in range(1, ROUNDS + 1):
         await book.settle()
-        for pair in sorted(book.positions):
-            position = book.positions[pair]
-            if seen is None or pair in seen.positions:
-                await book.leave(pair, Exit(reason, position.quantity, detail))
+        closing = [p for p in sorted(book.positions) if seen is None or p in seen.positions]
+        exits = [Exit(reason, book.positions[pair].quantity, detail) for pair in closing]
+        # Side by side: one pair's silence must not keep the others open.
+        await asyncio.gather(*map(book.leave, closing, exits))
         seen = await watcher.look()
         if seen is not None:
             known |= seen.positions.keys()
@@ -126,7 +131,7 @@ async def make_safe(book: Book, clock: Clock, detail: str) -> tuple[Pair, ...]:
     Returns the pairs of which that could not be seen, after ``SAFE_ROUNDS`` rounds of resting
     stops anew and, failing that, flattening.
     """
-    watcher = _Watcher(book)
+    watcher = _Watcher(book, clock)
     for number in range(1, SAFE_ROUNDS + 1):
         await book.settle()
         seen = await watcher.look()

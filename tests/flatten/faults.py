@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal as D
 from typing import Any
 
+from engine.clock import MarketClock
 from engine.model.market import Pair
 from engine.model.orders import ApprovedOrder, OrderKind, ReduceOrder
 from engine.venues.port import (
@@ -18,7 +20,7 @@ from engine.venues.port import (
     UnknownOutcome,
     VenuePosition,
 )
-from tests.engine.scripted import BTC, ETH, Bench, ScriptedVenue, entry
+from tests.engine.scripted import BTC, ETH, START, Bench, ScriptedVenue, entry
 from tests.risk.builders import INSTRUMENTS
 
 SOL = list(INSTRUMENTS)[2]
@@ -78,11 +80,29 @@ class PatchyVenue(ScriptedVenue):
         return await super().find(pair, client_order_id)
 
 
+class SharedClock(MarketClock):
+    """A clock whose sleeps pass side by side, the shortest first, without waiting."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__(start)
+        self._due: list[int] = []
+
+    async def sleep(self, ms: int) -> None:
+        due = self.now() + ms
+        self._due.append(due)
+        while self.now() < due:
+            for _ in range(8):  # whoever is awake goes first
+                await asyncio.sleep(0)
+            if due == min(self._due):
+                self.set(max(due, self.now()))
+        self._due.remove(due)
+
+
 class Rig(Bench):
     """A book with three protected positions over a patchy venue."""
 
     def __init__(self, seed: int = 1, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"clock": SharedClock(START), **options})
         self.patchy = PatchyVenue(seed)
         self.patchy.marks[SOL] = D(20)
         self.venue = self.patchy

@@ -333,7 +333,7 @@ async def test_no_answer_about_orders_is_not_taken_for_none() -> None:
     rig.venue.open_orders = silent  # type: ignore[method-assign]
     found = await flatten(rig.book, rig.clock, "x")
     assert found.flat
-    assert found.rounds == 4
+    assert found.rounds == 2
     assert found.unanswered == 3
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from engine.assembly import assemble, paper_venue
 from engine.clock import MarketClock
-from engine.decision import Context, PairInputs
+from engine.decision import Context
 from engine.execution.journal import Journal
 from engine.indicators.batch import RecordedPipeline
 from engine.market.recorded import RecordedMarket
@@ -22,6 +22,7 @@ from engine.model.signal import Action
 from engine.risk.limits import RiskLimits
 from engine.scanner import Pipeline
 from engine.strategy import Strategy
+from engine.trader import Decide
 
 PROGRESS_EVERY = 500  # steps
 EQUITY_EVERY_MS = 3_600_000
@@ -104,7 +105,7 @@ async def run_backtest(
     balance: Decimal,
     funding_rates: dict[Pair, Sequence[tuple[int, Decimal]]] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    decide: Callable[[PairInputs, Context], Decision] | None = None,
+    decide: Decide | None = None,
     watch: Callable[[Sequence[Decision]], None] | None = None,
 ) -> BacktestResult:
     """Run the trader over a bounded market. ``progress`` gets (market time, end), now and then.

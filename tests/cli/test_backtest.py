@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from engine.backtest.files import FILES
 from tests.cli import candle_files
 from tests.conftest import ROOT
 
@@ -87,11 +88,7 @@ def test_a_run_without_a_trade_claims_nothing(sigma, market):
 def test_out_writes_the_report(sigma, market, place):
     out = place / "deep" / "report"
     result = sigma("backtest", "--data", market, "--out", out, "--json")
-    assert sorted(path.name for path in out.iterdir()) == [
-        "equity.csv",
-        "result.json",
-        "trades.csv",
-    ]
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     kept = orjson.loads((out / "result.json").read_bytes())
     assert kept["fingerprint"] == result.json["fingerprint"]
     with (out / "trades.csv").open() as file:
@@ -182,7 +179,11 @@ def test_an_interrupted_backtest_says_so(place, market):
     assert process.returncode == 130, err
     assert "INTERRUPTED" in shown
     assert "Traceback" not in err
-    assert list(out.iterdir()) == []
+    kept = orjson.loads((out / "result.json").read_bytes())
+    assert kept["interrupted"] is True
+    assert 0 < kept["decisions"] < 2 * 12_000
+    assert "INTERRUPTED" in (out / "report.html").read_text()
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
 
 
 # A real SIGINT, sent to itself by the program once the market has begun to move.

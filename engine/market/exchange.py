@@ -68,11 +68,12 @@ class LiveMarket:
     # Beginning
 
     async def load(self, candles: int) -> None:
-        """Read the closed candles before now, at most ``candles`` of each pair.
+        """Read the closed candles before now, at most ``candles`` (or what is sensible) of each.
 
         Raises ``Retryable`` or ``Fatal``.
         """
-        loaded = await asyncio.gather(*(self._load(pair, candles) for pair in self.pairs))
+        count = min(candles, self._dialect.history)
+        loaded = await asyncio.gather(*(self._load(pair, count) for pair in self.pairs))
         self._history = dict(zip(self.pairs, loaded, strict=True))
         for pair, found in self._history.items():
             if found:

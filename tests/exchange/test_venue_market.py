@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -110,7 +111,7 @@ async def test_steps_come_in_order_with_bars_that_do_not_overlap() -> None:
         assert times == sorted(set(times))
         bars = [(step.bars[BTC].time, step.time) for step in seen if BTC in step.bars]
         assert len(bars) >= 4
-        assert all(end <= start for (_, end), (start, _) in zip(bars, bars[1:], strict=False))
+        assert all(end <= start for (_, end), (start, _) in pairwise(bars))
         assert all(step.bars[BTC].volume >= 0 for step in seen if BTC in step.bars)
 
 

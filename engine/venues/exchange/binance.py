@@ -58,6 +58,7 @@ class Binance:
 
     name = "Binance"
     page = 1_500
+    history = 3_000
 
     def __init__(self, trading: Any, data: Any) -> None:
         self.trading = trading

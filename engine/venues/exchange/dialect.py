@@ -107,6 +107,7 @@ class Dialect(Protocol):
 
     name: str
     page: int  # candles that one request may ask for
+    history: int  # candles worth asking for at a start: more would take minutes
 
     async def server_time(self) -> int:
         """Return the server's time (ms UTC)."""

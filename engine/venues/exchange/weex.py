@@ -59,6 +59,7 @@ class Weex:
 
     name = "WEEX"
     page = 1_000
+    history = 1_000  # older ones come a hundred at a time
 
     def __init__(self, trading: Any, data: Any) -> None:
         self.trading = trading

@@ -128,7 +128,7 @@ class LiveMarket:
 
     async def _sleep_until(self, due: int) -> None:
         """Wait in short naps: the clock may be set, and the machine may sleep."""
-        while (left := due - self._now()) > 0:
+        while (left := due - self._now()) > 0:  # noqa: ASYNC110 - nobody sets an event
             await asyncio.sleep(min(left / 1000, NAP_S))
 
     # Closing

@@ -16,6 +16,7 @@ from engine.markets import Say, Work
 from engine.model.market import MarketStep, Pair
 from engine.model.orders import OrderKind
 from engine.options import RunOptions
+from engine.pacer import Pacer
 from engine.picture import RunFacts
 from engine.protection.api import ApiMonitor
 from engine.settings import Settings, SettingsError
@@ -102,6 +103,7 @@ class ExchangeStage:
         self._ears = Ears(self.api, self._session.now)
         self._session.hear(self._ears)
         self.clock = ServerClock(self._session)
+        self.pacer: Pacer | None = None  # an exchange's time is its own
         self.candle_ms = settings.candle_ms
         self.pairs: tuple[Pair, ...] = ()
         self.venue: Venue

@@ -44,6 +44,7 @@ class Stage(Protocol):
     candle_ms: int
     balance: Decimal
     api: ApiMonitor
+    pacer: Pacer | None  # steers the time of a local market
 
     @property
     def clock(self) -> Clock:
@@ -113,6 +114,8 @@ class LocalStage:
         self.account = f"replay-{stamp}" if self.replay else f"sim-{options.seed}"
         self.facts = RunFacts("sim", "SIMULATED", self.account, options.speed)
         self.clock = MarketClock()
+        self._pacer = Pacer(options.speed)
+        self.pacer: Pacer | None = self._pacer
         self.api = ApiMonitor()
         self.balance = Decimal(repr(settings.paper_balance))
         self.market: MarketSource
@@ -172,10 +175,9 @@ class LocalStage:
 
     async def steps(self) -> AsyncIterator[MarketStep]:
         """Yield the steps after now, each at its moment."""
-        pacer = Pacer(self._options.speed)
         for step in self.market.steps():
             if step.time > self.clock.now():  # a restarted task goes on where the last one stopped
-                await pacer.wait_for(step.time)
+                await self._pacer.wait_for(step.time)
                 yield step
 
     def arrive(self, step: MarketStep, trader: Trader) -> None:

@@ -102,6 +102,36 @@ class Shutdown(Command):
     flatten: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyStrategy(Command):
+    """Decide by a saved strategy from now on; ``version`` None means its newest."""
+
+    name: str
+    version: int | None = None
+
+
+class ReplayAction(StrEnum):
+    """What can be done to the time of a simulated or recorded market."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STEP = "step"
+    JUMP = "jump"
+    SPEED = "speed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayControl(Command):
+    """Steer the time of a simulated or recorded market; refused on an exchange.
+
+    ``until`` (ms UTC) is where JUMP runs ahead to, ``speed`` the simulated / real time of SPEED.
+    """
+
+    action: ReplayAction
+    until: int | None = None
+    speed: float | None = None
+
+
 class Outcome(StrEnum):
     """How far a command came."""
 

@@ -7,12 +7,16 @@ name says otherwise; money in quote currency as float, for display only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.model.commands import Level
 from engine.model.decision import Decision
 from engine.model.market import Candle, Pair
 from engine.model.orders import ClosedTrade
 from engine.model.signal import Action, Regime, Side
+
+if TYPE_CHECKING:
+    from engine.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,7 @@ class Snapshot:
     seq: int
     time: int  # engine clock, ms UTC
     wall_time: int  # wall clock when built, ms UTC
-    speed: float  # simulated time / real time, 1 for live
+    speed: float  # simulated time / real time, 1 for live, 0 while time stands still
     exchange: str
     mode: str  # SIMULATED, PAPER, TESTNET, LIVE
     account: str
@@ -247,3 +251,4 @@ class Snapshot:
     unread: int  # notifications not read yet
     bells: int = 0  # how often the terminal should have rung; a screen rings when it grows
     acknowledge: str = ""  # what start has to acknowledge before entries, "" for nothing
+    active: Strategy | None = None  # the strategy named by ``strategy``, with its parameters

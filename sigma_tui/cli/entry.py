@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sigma_tui.cli import (
+    attach,
     candles,
     config,
     doctor,
@@ -20,6 +21,7 @@ from sigma_tui.cli import (
     protection,
     queries,
     records,
+    replay,
     run,
     steering,
 )
@@ -28,10 +30,12 @@ from sigma_tui.cli.parser import build_parser, normalise
 
 GROUPS = (
     run,
+    attach,
     history,
     candles,
     queries,
     steering,
+    replay,
     events,
     records,
     protection,

@@ -11,7 +11,7 @@ from sigma_tui.cli.failures import DONE, CommandError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from engine.control.client import ControlClient
-    from engine.model.commands import Command
+    from engine.model.commands import Command, CommandResult
     from sigma_tui.cli.parser import Commands, Handler, Parser
 
 LEVELS = ("CLOSED", "ALERT", "THROTTLE", "HALT", "SHUTDOWN")
@@ -62,19 +62,24 @@ def _handler(name: str, build: Build, effect: Effect | None) -> Handler:
                 would = effect(args, _seen(client))
                 raise UsageError(f"{name}: this would {would}; add --yes to do it")
             result = client.do(build(args))
-        if context.wants_json(args):
-            output.json_object(
-                {"command": name, "outcome": str(result.outcome), "detail": result.detail}
-            )
-        elif result.outcome == "done":
-            output.line(result.detail)
-        if result.outcome == "refused":
-            raise RefusedError(f"{name} refused: {result.detail}")
-        if result.outcome == "failed":
-            raise CommandError(f"{name} failed: {result.detail}")
-        return DONE
+        return report(args, name, result)
 
     return handle
+
+
+def report(args: argparse.Namespace, name: str, result: CommandResult) -> int:
+    """Print what became of a command. Raises ``RefusedError`` or ``CommandError``."""
+    if context.wants_json(args):
+        output.json_object(
+            {"command": name, "outcome": str(result.outcome), "detail": result.detail}
+        )
+    elif result.outcome == "done":
+        output.line(result.detail)
+    if result.outcome == "refused":
+        raise RefusedError(f"{name} refused: {result.detail}")
+    if result.outcome == "failed":
+        raise CommandError(f"{name} failed: {result.detail}")
+    return DONE
 
 
 def _seen(client: ControlClient) -> dict[str, Any]:

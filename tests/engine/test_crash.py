@@ -108,7 +108,7 @@ def _check(run: Run) -> None:
 def _survive(home: Path) -> None:
     """Start again after a kill: no entries, exits managed; then acknowledge and trade on."""
     run = Run(home, until=None, duration_s=60)
-    run.until = _clock(home) + 5 * HOUR
+    run.until = _clock(home) + 2 * HOUR
     run.go()
     start = run.of(CommandHandled)[0]
     assert start.result.outcome is Outcome.REFUSED
@@ -116,7 +116,7 @@ def _survive(home: Path) -> None:
     assert not [e for e in run.of(PositionOpened) if not e.position.shadow]
     assert all(e.state != "running" for e in run.of(EngineStateChanged))
     _check(run)
-    again = Run(home, until=run.engine.clock.now() + HOUR)
+    again = Run(home, until=run.engine.clock.now() + HOUR // 2)
     acknowledge = StartTrading(source=Source.KEY, reason="looked", acknowledge=True)
     results = []
 

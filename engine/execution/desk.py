@@ -23,6 +23,10 @@ from engine.venues.port import (
 
 EVIDENCE_MS = 10_000  # how long "no such order" is asked again before it is believed
 EVIDENCE_STEP_MS = 1_000
+# A position without a stop cannot wait that long: another stop is harmless, reduce-only as it is,
+# and one that turns out to rest after all is swept.
+STOP_EVIDENCE_MS = 1_000
+STOP_EVIDENCE_STEP_MS = 250
 
 
 class OrderObserver(Protocol):
@@ -200,19 +204,22 @@ class OrderDesk:
         return found
 
     async def _evidence(self, sent: Sent) -> OrderReport | None:
-        """Ask for an order of unknown outcome until there is evidence, for 10 s.
+        """Ask for an order of unknown outcome until there is evidence: 10 s, a stop 1 s.
 
         Once entries are held an entry is left to ``ask_again``: what held them cannot wait.
         """
         answered = False
-        for _ in range(EVIDENCE_MS // EVIDENCE_STEP_MS + 1):
+        whole, step = EVIDENCE_MS, EVIDENCE_STEP_MS
+        if sent.kind is OrderKind.STOP:
+            whole, step = STOP_EVIDENCE_MS, STOP_EVIDENCE_STEP_MS
+        for _ in range(whole // step + 1):
             report, answered = await self._look_up(sent)
             if report is not None:
                 self._resolved(sent)
                 return report
             if self.entries_held and sent.kind is OrderKind.ENTRY:
                 return None
-            await self.clock.sleep(EVIDENCE_STEP_MS)
+            await self.clock.sleep(step)
         if answered:
             await self._disbelieve(sent)
         return None

@@ -337,3 +337,36 @@ def test_orders_of_unknown_outcome_are_neither_missing_nor_orphans() -> None:
     orphan = _resting(BTC, "sg-BTC-s9", OrderKind.STOP)
     found = compare({BTC: position}, venue, [orphan], frozenset({"sg-BTC-s1", "sg-BTC-s9"}))
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("http", {"status": 500}),
+        ("reset", {"when": "before"}),
+        ("reset", {"when": "mid"}),
+        ("error", {"code": -1008}),
+        ("error", {"code": -2021}),
+    ],
+)
+async def test_a_stop_that_cannot_be_placed_at_first_rests_in_time(
+    kind: str, options: dict[str, object]
+) -> None:
+    async with bench() as it:
+        it.desk.server.faults.add(kind, method="POST", path="/algoOrder", **options)
+        position = await it.open()
+        assert position.stop_order_id is not None
+        assert it.desk.server.ledger().longest_unprotected_ms < 5_000
+        assert it.trades == []
+
+
+async def test_a_position_that_no_stop_can_guard_is_closed() -> None:
+    async with bench() as it:
+        it.desk.server.faults.add("error", method="POST", path="/algoOrder", code=-2021, count=None)
+        position = await it.desk.position()
+        it.book.positions[BTC] = position
+        await it.book.protect(BTC)
+        assert it.book.positions == {}
+        [trade] = it.trades
+        assert trade.exit_reason is ExitReason.PROTECTION_FAILED
+        assert it.desk.server.ledger().longest_unprotected_ms < 6_500

@@ -9,6 +9,7 @@ from engine.clock import Clock
 from engine.execution.exits import Exit
 from engine.execution.flatten import flatten
 from engine.model.commands import (
+    ApplyStrategy,
     ClosePosition,
     Command,
     CommandResult,
@@ -26,6 +27,8 @@ from engine.model.commands import (
 from engine.model.decision import Verdict
 from engine.model.events import CommandHandled, EngineStateChanged, Noticed, Severity
 from engine.model.orders import ExitReason
+from engine.strategies.desk import StrategyDesk
+from engine.strategies.validation import StrategyError
 from engine.trader import NOT_STARTED, Trader
 
 _log = logging.getLogger(__name__)
@@ -40,12 +43,22 @@ def _refused(detail: str) -> CommandResult:
 
 
 class Commander:
-    """Carries out commands on a trader, one at a time; every one leaves an event."""
+    """Carries out commands on a trader, one at a time; every one leaves an event.
 
-    def __init__(self, trader: Trader, clock: Clock, end: Callable[[str], None]) -> None:
+    ``strategies`` are the saved ones of the home, None where there are none.
+    """
+
+    def __init__(
+        self,
+        trader: Trader,
+        clock: Clock,
+        end: Callable[[str], None],
+        strategies: StrategyDesk | None = None,
+    ) -> None:
         self._trader = trader
         self._clock = clock
         self._end = end
+        self._strategies = strategies
 
     async def handle(self, command: Command) -> CommandResult:
         """Carry a command out and return what became of it; it is durable by then.
@@ -62,6 +75,7 @@ class Commander:
             ClosePosition: self._close,
             Flatten: self._flatten,
             Shutdown: self._shutdown,
+            ApplyStrategy: self._apply,
         }
         journal = self._trader.journal
         try:
@@ -194,6 +208,20 @@ class Commander:
         )
         self._end(command.reason or "stopped by the operator")
         return _done(detail)
+
+    async def _apply(self, command: Command) -> CommandResult:
+        assert isinstance(command, ApplyStrategy)
+        if self._strategies is None:
+            return _refused("no strategies are kept here")
+        trader, now = self._trader, self._clock.now()
+        try:
+            sentence = await self._strategies.apply(trader, command.name, command.version, now)
+        except StrategyError as error:
+            return _refused(str(error))
+        trader.journal.emit(
+            Noticed(time=now, level=Severity.INFO, topic="strategy", detail=sentence)
+        )
+        return _done(sentence)
 
     def _state(self, state: str, detail: str) -> None:
         self._trader.journal.emit(

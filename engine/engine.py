@@ -7,9 +7,10 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from engine import __version__, resume
@@ -54,7 +55,7 @@ from engine.options import RunOptions
 from engine.picture import Picture
 from engine.protection.breaker import CircuitBreaker
 from engine.settings import Settings, SettingsError
-from engine.strategy import Strategy
+from engine.strategies.desk import StrategyDesk
 from engine.supervisor import Supervisor
 from engine.trace import decision_record
 from engine.trader import Trader
@@ -161,6 +162,7 @@ class Engine:
         self.account = stage.account
         self.ledger = await Ledger.open(self.home.database, self.account)
         self._opened.push_async_callback(self.ledger.close)
+        self.strategies = StrategyDesk(self.ledger)
         self.inbox = Inbox(self.ledger)
         self.notifier = notifier_of(settings, channels, self.inbox.put)
         self.compliance = ComplianceLog(
@@ -181,8 +183,10 @@ class Engine:
         self.picture = Picture(self.trader, stage.facts, self.clock)
         self.picture.restore(await self.ledger.closed_trades(500))
         self.pulse = Pulse(self.home, self._supervisor, self.notifier.overview)
-        self.commander = Commander(self.trader, self.clock, self.end)
-        self.control = ControlServer(self.home.socket, facts=self._facts, command=self.command)
+        self.commander = Commander(self.trader, self.clock, self.end, self.strategies)
+        self.control = ControlServer(
+            self.home.socket, facts=self._facts, command=self.command, assist=self._assist
+        )
         await self.control.start()
         self._opened.push_async_callback(self.control.close)
         now = self.clock.now()
@@ -224,23 +228,26 @@ class Engine:
             throttled_confidence=limits.throttled_confidence,
         )
         notes += found
+        strategy, record, found = await self.strategies.begin()
+        notes += found
         journal = Journal(self.recorder, self._told, Redactor(self.settings.secrets()))
         trader = assemble(
             pairs=self.pairs,
             candle_ms=stage.candle_ms,
-            strategy=Strategy(),
+            strategy=strategy,
             limits=limits,
             venue=stage.venue,
             balance=stage.balance,
             journal=journal,
             clock=self.clock,
             breaker=breaker,
-            record=await resume.track_record(self.ledger),
+            record=record,
             tag=stage.tag,
         )
         if left:
             now = self.clock.now()
             notes += await resume.take_up(trader, stage.simulated, self.ledger, left, now)
+        notes += await self.strategies.recall(trader)
         return trader
 
     # Living
@@ -417,6 +424,14 @@ class Engine:
             pid=os.getpid(),
             version=__version__,
         )
+
+    async def _assist(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Let the assistant of another process see; raises ``ValueError`` for a wrong question."""
+        sight = await asyncio.to_thread(import_module, "engine.assistant.sight")
+        redact = Redactor(self.settings.secrets())
+        seen = sight.SnapshotSight(self._snapshot, redact)
+        answer: dict[str, Any] = await sight.serve(options, seen, time.time_ns() // 1_000_000)
+        return answer
 
     def _show_if_due(self) -> None:
         if time.monotonic() - self._published >= SNAPSHOT_S:

@@ -21,6 +21,7 @@ from engine.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from engine.ledger.store import Ledger
     from engine.options import RunOptions
     from engine.settings import Settings
 
@@ -66,6 +67,16 @@ class EngineHost:
         if not self._begun:
             self._begun = True
             self._thread.start()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return the engine's event loop, None while there is none."""
+        return self._loop
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Return the engine's ledger, to be used in ``loop`` only; None before it is open."""
+        return getattr(self._engine, "ledger", None)
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest picture, or None before the first one."""

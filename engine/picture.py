@@ -188,6 +188,7 @@ class Picture:
             unread=self.unread,
             bells=self.bells,
             acknowledge=watch.breaker.needs_acknowledgement,
+            active=trader.strategy,
         )
 
     def _state(self) -> str:
@@ -239,6 +240,7 @@ class Picture:
         return tuple(rows)
 
     def _position(self, position: Position, mark: float, regime: RegimeState) -> PositionView:
+        strategy = self._trader.strategy_of(position)
         quantity, entry = float(position.quantity), float(position.entry_price)
         move = (mark - entry) * position.side.sign
         unit = float(position.risk_per_unit)
@@ -259,7 +261,7 @@ class Picture:
             trailing=position.trailing,
             breakeven=position.breakeven,
             opened=position.opened,
-            limit_minutes=self._trader.strategy.exits.limit_minutes.of(regime.regime),
+            limit_minutes=strategy.exits.limit_minutes.of(regime.regime),
             regime_entry=position.regime,
             regime_now=regime.regime,
             risk=max(0.0, behind) * quantity,

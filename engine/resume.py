@@ -31,13 +31,14 @@ def dump(trader: Trader, venue: SimulatedVenue | None, now: int, *, clean: bool)
     }
 
 
-async def track_record(ledger: Ledger) -> TrackRecord:
-    """Return the record of the account's trades, real and shadow, in the order they closed.
+async def track_record(ledger: Ledger, strategy: str) -> TrackRecord:
+    """Return the record of a strategy's trades, real and shadow, in the order they closed.
 
-    The order matters: real trades use up the evidence of the shadow trades before them.
+    All its versions count. The order matters: real trades use up the evidence of the shadow
+    trades before them.
     """
-    real = await ledger.closed_trades()
-    shadow = await ledger.closed_trades(_SHADOW_TRADES, shadow=True)
+    real = await ledger.closed_trades(strategy=strategy)
+    shadow = await ledger.closed_trades(_SHADOW_TRADES, shadow=True, strategy=strategy)
     return TrackRecord(merge(real, shadow, key=lambda trade: trade.exit_time))
 
 

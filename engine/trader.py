@@ -96,12 +96,27 @@ class Trader:
         self.instruments = instruments
         self._tag = tag
         book.on_trade = shadow_book.on_trade = self.closed
+        self._known: dict[tuple[str, int], Strategy] = {}
         self.use(strategy)
 
     def use(self, strategy: Strategy) -> None:
         """Decide by another strategy from the next pass on; open positions keep theirs."""
+        self.know(strategy)
         self.strategy = strategy
         self._weights = regime_weights(strategy)
+
+    def know(self, strategy: Strategy) -> None:
+        """Take note of a strategy that may have opened positions."""
+        self._known[strategy.name, strategy.version] = strategy
+
+    def strategy_of(self, position: Position) -> Strategy:
+        """Return the strategy that opened a position; the active one where it is not known."""
+        opened_by = (position.strategy, position.strategy_version)
+        return self._known.get(opened_by, self.strategy)
+
+    def knows(self, name: str, version: int) -> bool:
+        """Return whether positions of a strategy are guarded by that strategy itself."""
+        return (name, version) in self._known
 
     async def step(self, step: MarketStep) -> Sequence[Decision]:
         """Move the market on by one step: prices, fills, exits, then decisions.
@@ -247,7 +262,8 @@ class Trader:
                 return
         state = self.scanner.states[pair]
         seen = Surroundings(mark, state.indicators, state.regime, now, fresh)
-        outcome = exits.review(position, seen, self.strategy, self.limits, self.instruments[pair])
+        strategy = self.strategy_of(position)
+        outcome = exits.review(position, seen, strategy, self.limits, self.instruments[pair])
         book.remember_best(pair, outcome.best_price)
         if outcome.exit is not None:
             await book.leave(pair, outcome.exit)
@@ -286,8 +302,9 @@ class Trader:
     # The record
 
     def closed(self, trade: ClosedTrade) -> None:
-        """Learn from a trade that has closed, real or shadow."""
-        self.record.add(trade)
+        """Learn from a trade that has closed, real or shadow; only the active strategy's count."""
+        if trade.strategy == self.strategy.name:
+            self.record.add(trade)
         if not trade.shadow:
             self.fingerprint.add_trade(trade)
         self.journal.extend(self.watch.trade_closed(self._clock.now(), self.record, self.limits))

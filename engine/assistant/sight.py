@@ -11,6 +11,7 @@ from engine.assistant.context import Context, build_context
 from engine.assistant.drafts import Draft, DraftRefused, read_draft
 from engine.assistant.facts import Answered
 from engine.model.snapshot import Snapshot
+from engine.strategy import STRATEGY_SCHEMA
 
 VIEW = "assistant"  # its name among the questions of the control socket
 
@@ -32,17 +33,13 @@ class Sight(Protocol):
 
 
 class SnapshotSight:
-    """Sees the newest snapshot. ``strategy`` gives the active strategy's parameters, if known."""
+    """Sees the newest snapshot."""
 
     def __init__(
-        self,
-        snapshot: Callable[[], Snapshot | None],
-        redact: Callable[[str], str],
-        strategy: Callable[[], dict[str, Any] | None] = lambda: None,
+        self, snapshot: Callable[[], Snapshot | None], redact: Callable[[str], str]
     ) -> None:
         self._snapshot = snapshot
         self._redact = redact
-        self._strategy = strategy
 
     async def context(self) -> Context | None:
         """Return the newest picture; see ``Sight``."""
@@ -54,7 +51,9 @@ class SnapshotSight:
         snapshot = self._snapshot()
         if snapshot is None:
             return Answered('{"facts":{}}', (), tuple(names))
-        return facts.answer(names, snapshot, self._redact, self._strategy())
+        active = snapshot.active
+        parameters = STRATEGY_SCHEMA.dump_python(active, mode="json") if active else None
+        return facts.answer(names, snapshot, self._redact, parameters)
 
     async def draft(self, value: Mapping[str, Any], now: int) -> Draft:
         """Return a proposal as a draft; see ``Sight``."""

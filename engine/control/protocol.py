@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from engine.model.commands import (
+    ApplyStrategy,
     ClosePosition,
     Command,
     Flatten,
@@ -36,6 +37,8 @@ from engine.model.market import Pair
 MAX_LINE = 65_536  # bytes of one request
 MAX_REASON = 500
 MAX_SECONDS = 7 * 86_400
+MAX_NAME = 40
+MAX_VERSION = 1_000_000
 _LONGEST_PATH = 100  # bytes; systems allow 104 to 108
 _SENDERS = (Source.KEY, Source.CLI, Source.SOCKET, Source.ASSISTANT)
 
@@ -49,6 +52,7 @@ COMMANDS: dict[str, type[Command]] = {
     "close": ClosePosition,
     "flatten": Flatten,
     "shutdown": Shutdown,
+    "apply": ApplyStrategy,
 }
 _NAMES = {kind: name for name, kind in COMMANDS.items()}
 
@@ -117,7 +121,9 @@ def command_of(body: Mapping[str, Any]) -> Command:
     try:
         return kind(**values)
     except TypeError:
-        missing = [key for key in ("pair", "level", "seconds") if key in known - values.keys()]
+        missing = [
+            key for key in ("pair", "level", "seconds", "name") if key in known - values.keys()
+        ]
         raise ProtocolError(f"{name} needs {' and '.join(missing)}") from None
 
 
@@ -141,6 +147,10 @@ def _field(name: str, value: Any) -> Any:
             raise ProtocolError(str(error)) from None
     if name == "seconds" and type(value) is int and 0 < value <= MAX_SECONDS:
         return value
+    if name == "name" and isinstance(value, str) and 0 < len(value) <= MAX_NAME:
+        return value
+    if name == "version" and (value is None or (type(value) is int and 0 < value <= MAX_VERSION)):
+        return value
     if name in ("acknowledge", "resume", "flatten") and isinstance(value, bool):
         return value
     raise ProtocolError(f"{name} cannot be {value!r}; {_ALLOWED[name]}")
@@ -152,6 +162,8 @@ _ALLOWED = {
     "level": f"it is one of {', '.join(Level)}",
     "pair": "it is a text such as BTC",
     "seconds": f"it is a whole number from 1 to {MAX_SECONDS}",
+    "name": f"it is a text of at most {MAX_NAME} characters",
+    "version": f"it is a whole number from 1 to {MAX_VERSION}, or left out",
     "acknowledge": "it is true or false",
     "resume": "it is true or false",
     "flatten": "it is true or false",

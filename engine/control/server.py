@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from engine.model.commands import Command, CommandResult
 from engine.model.events import Event
 from engine.narrative import to_json
 
+ASSISTANT = "assistant"  # a question of its own: it takes what a view may not
 MAX_CLIENTS = 32
 MAX_WAITING = 1_000  # messages that wait for one client
 FLUSH_S = 0.5  # at the end, for answers under way
@@ -42,7 +43,8 @@ class ControlServer:
     """Answers queries, hands commands in and streams events. Used from the engine's loop only.
 
     ``facts`` returns what queries see, None before there is anything; ``command`` carries a
-    command out. The home's lock guarantees that no other engine owns the socket.
+    command out; ``assist`` answers the question ``assistant``, raising ``ValueError`` for one
+    that makes no sense. The home's lock guarantees that no other engine owns the socket.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class ControlServer:
         *,
         facts: Callable[[], Facts | None],
         command: Callable[[Command], Awaitable[CommandResult]],
+        assist: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]] | None = None,
     ) -> None:
         self.path = path
+        self._assist = assist
         self._facts = facts
         self._command = command
         self._server: asyncio.Server | None = None
@@ -141,12 +145,22 @@ class ControlServer:
                 return {"id": identity, "result": outcome}
             if request.follow:
                 return _follow(request, client)
+            if request.ask == ASSISTANT and self._assist is not None:
+                return {"id": identity, "answer": await self._seen(request.options or {})}
             return self._view(request)
         except ProtocolError as error:
             return _error(identity, "usage", str(error))
         except Exception as error:  # noqa: BLE001 - told to the client; the engine goes on
             _log.exception("a control request failed")
             return _error(identity, "failed", f"{type(error).__name__}: {error}")
+
+    async def _seen(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the assistant of another process; it sees what a screen sees."""
+        assert self._assist is not None
+        try:
+            return await self._assist(options)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from None
 
     def _view(self, request: Request) -> dict[str, Any]:
         view = VIEWS.get(request.ask)

@@ -17,6 +17,7 @@ from engine.model.market import DAY_MS
 from engine.model.orders import ClosedTrade
 
 CENT = Decimal("0.01")
+CHAT_LINES = 2_000  # of an account's conversation that are kept
 _MOST_FINDINGS = 50
 
 
@@ -72,9 +73,9 @@ def backup_database(path: Path, target: Path) -> None:
 
 
 def thinning(account: str, before: int) -> list[Statement]:
-    """Return the deletions that bound growth: signals, notifications; snapshots thin to one a day.
+    """Return the deletions that bound growth; performance snapshots thin to one a day.
 
-    ``before`` is an instant in ms UTC.
+    ``before`` is an instant in ms UTC. Of the conversation the newest ``CHAT_LINES`` are kept.
     """
     return [
         ("DELETE FROM signals WHERE account = ? AND time < ?", (account, before)),
@@ -84,6 +85,11 @@ def thinning(account: str, before: int) -> list[Statement]:
             "SELECT max(minute) FROM performance_snapshots WHERE account = ? "
             f"GROUP BY time / {DAY_MS})",
             (account, before, account),
+        ),
+        (
+            "DELETE FROM chat_history WHERE account = ? AND seq <= (SELECT seq FROM chat_history "
+            f"WHERE account = ? ORDER BY seq DESC LIMIT 1 OFFSET {CHAT_LINES})",
+            (account, account),
         ),
     ]
 

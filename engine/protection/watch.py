@@ -74,6 +74,13 @@ class Watch:
         events = self._monitor(now, record)
         return [*events, *self.trade_closed(now, record, limits)]
 
+    def change(self, now: int, record: TrackRecord, limits: RiskLimits) -> list[Event]:
+        """Judge another strategy's record from now on; levels fall after their cool-down only."""
+        events = self.resume(now, record, limits)
+        if not record.trades:
+            events += self.breaker.record_expectancy(0, 0.0, 0.0, 0.0, self._shadow_positive, now)
+        return self._with_pending(events)
+
     def trade_closed(self, now: int, record: TrackRecord, limits: RiskLimits) -> list[Event]:
         """Tell the breaker of the expectancy after a trade, real or shadow."""
         self._shadow_positive = limits.shadow_reentry and record.shadow_reentry

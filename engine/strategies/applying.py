@@ -14,9 +14,9 @@ def consequences(snapshot: Snapshot) -> tuple[str, ...]:
     held = f"{len(snapshot.positions)} open ({names})" if names else "shadow positions only"
     return (
         f"Positions now: {held}. They stay open, with the stop and target that rest at the "
-        "exchange, and their trades are booked to the strategy that opened them.",
-        "From the next position pass on, the new strategy's exits guard them: its trailing "
-        "distance, time limit, regime exits and thesis thresholds. A stop only ever moves "
-        "towards profit.",
-        "Entries follow the new strategy from the next closed candle on.",
+        "exchange.",
+        "The strategy that opened a position goes on guarding it by its own exits, and the trade "
+        "is booked to that strategy.",
+        "Entries follow the new strategy from the next closed candle on, and are sized by the "
+        "closed trades of the new one alone.",
     )

@@ -48,6 +48,7 @@ def test_a_command_survives_the_wire(command):
 def test_every_command_can_be_written_by_hand(name):
     extra = {"trip": {"level": "halt"}, "close": {"pair": "btc"}}
     extra["override"] = {"level": "ALERT", "seconds": 60}
+    extra["apply"] = {"name": "careful"}
     command = command_of({"command": name, **extra.get(name, {})})
     assert type(command) is COMMANDS[name]
     assert command.source is Source.SOCKET

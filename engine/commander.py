@@ -19,6 +19,7 @@ from engine.model.commands import (
     Override,
     PauseEntries,
     Recover,
+    ReplayControl,
     Shutdown,
     StartTrading,
     StopTrading,
@@ -27,6 +28,7 @@ from engine.model.commands import (
 from engine.model.decision import Verdict
 from engine.model.events import CommandHandled, EngineStateChanged, Noticed, Severity
 from engine.model.orders import ExitReason
+from engine.pacer import Pacer
 from engine.strategies.desk import StrategyDesk
 from engine.strategies.validation import StrategyError
 from engine.trader import NOT_STARTED, Trader
@@ -45,7 +47,8 @@ def _refused(detail: str) -> CommandResult:
 class Commander:
     """Carries out commands on a trader, one at a time; every one leaves an event.
 
-    ``strategies`` are the saved ones of the home, None where there are none.
+    ``strategies`` are the saved ones of the home, None where there are none; ``pacer`` steers the
+    time of a local market, None on an exchange.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class Commander:
         clock: Clock,
         end: Callable[[str], None],
         strategies: StrategyDesk | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self._trader = trader
         self._clock = clock
         self._end = end
         self._strategies = strategies
+        self._pacer = pacer
 
     async def handle(self, command: Command) -> CommandResult:
         """Carry a command out and return what became of it; it is durable by then.
@@ -75,6 +80,7 @@ class Commander:
             ClosePosition: self._close,
             Flatten: self._flatten,
             Shutdown: self._shutdown,
+            ReplayControl: self._replay,
             ApplyStrategy: self._apply,
         }
         journal = self._trader.journal
@@ -222,6 +228,15 @@ class Commander:
             Noticed(time=now, level=Severity.INFO, topic="strategy", detail=sentence)
         )
         return _done(sentence)
+
+    async def _replay(self, command: Command) -> CommandResult:
+        assert isinstance(command, ReplayControl)
+        if self._pacer is None:
+            return _refused("the time of an exchange cannot be steered")
+        try:
+            return _done(self._pacer.steer(command, self._clock.now()))
+        except ValueError as error:
+            return _refused(str(error))
 
     def _state(self, state: str, detail: str) -> None:
         self._trader.journal.emit(

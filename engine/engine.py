@@ -183,7 +183,9 @@ class Engine:
         self.picture = Picture(self.trader, stage.facts, self.clock)
         self.picture.restore(await self.ledger.closed_trades(500))
         self.pulse = Pulse(self.home, self._supervisor, self.notifier.overview)
-        self.commander = Commander(self.trader, self.clock, self.end, self.strategies)
+        self.commander = Commander(
+            self.trader, self.clock, self.end, self.strategies, stage.pacer
+        )
         self.control = ControlServer(
             self.home.socket, facts=self._facts, command=self.command, assist=self._assist
         )
@@ -443,6 +445,8 @@ class Engine:
 
     def _snapshot(self) -> Snapshot:
         self.picture.unread, self.picture.bells = self.inbox.unread, self.notifier.bells
+        if self.stage.pacer is not None:
+            self.picture.speed = self.stage.pacer.pace
         return self.picture.build(self.pulse.view())
 
     def _crashed(self, name: str, sentence: str, repeated: bool) -> None:

@@ -62,6 +62,7 @@ class Picture:
         self.facts = facts
         self.ended = ""
         self.step_ms = 0.0
+        self.speed = facts.speed
         self._trader = trader
         self._clock = clock
         self._seq = 0
@@ -134,7 +135,7 @@ class Picture:
             seq=self._seq,
             time=now,
             wall_time=time.time_ns() // 1_000_000,
-            speed=self.facts.speed,
+            speed=self.speed,
             exchange=self.facts.exchange,
             mode=self.facts.mode,
             account=self.facts.account,

@@ -16,11 +16,13 @@ class Needs(StrEnum):
     CONFIRM = "asks to confirm"
     REASON = "asks for a reason"
     FORM = "asks level, minutes, reason; live: a typed word"
+    TIME = "asks for the instant"
     TYPED = "asks to confirm; live: a typed word"
     CHOICE = "asks what becomes of engine and positions"
 
 
-ENGINE, LOOK, MOVE, TABLES, APP = "Engine", "Screens", "Panels", "Tables", "Cockpit"
+ENGINE, TIME, LOOK, MOVE = "Engine", "Time (simulated or replayed)", "Screens", "Panels"
+TABLES, APP = "Tables", "Cockpit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Action:
     @property
     def call(self) -> str:
         """Return the Textual action that does it."""
-        if self.group == ENGINE:
+        if self.group in (ENGINE, TIME):
             return f"verb('{self.id}')"
         kind, _, name = self.id.partition("-")
         return f"{kind}('{name}')" if name else self.id
@@ -89,6 +91,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("table-sort", ("comma",), "sort", "Sort the trades by the next column", TABLES),
     Action("table-reverse", ("full_stop",), "reverse", "Reverse the order of the trades", TABLES),
     Action("table-filter", ("f",), "filter", "Show only trades that contain a word", TABLES),
+    Action("still", ("space",), "pause time", "Let time stand still, or go on", TIME),
+    Action("step", ("n",), "step", "Take one step and stand still", TIME),
+    Action("faster", ("plus",), "faster", "Let time pass twice as fast", TIME),
+    Action("slower", ("minus",), "slower", "Let time pass half as fast", TIME),
+    Action("jump", ("J",), "jump", "Run ahead to an instant", TIME, Needs.TIME),
     Action("theme", ("t",), "theme", "Choose a theme", APP, rank=13),
     Action("help", ("question_mark", "f1"), "help", "Show every key", APP, rank=11),
     Action("command_palette", ("ctrl+p",), "palette", "Find an action by name", APP),

@@ -13,6 +13,8 @@ from engine.model.commands import (
     Override,
     PauseEntries,
     Recover,
+    ReplayAction,
+    ReplayControl,
     Source,
     StartTrading,
     StopTrading,
@@ -21,7 +23,7 @@ from engine.model.commands import (
 from engine.model.snapshot import PositionView, Snapshot
 from sigma_tui import figures
 from sigma_tui.screens.cockpit import CockpitView
-from sigma_tui.screens.dialogs import Dialog, Given, OverrideDialog, ReasonDialog
+from sigma_tui.screens.dialogs import Dialog, Given, OverrideDialog, ReasonDialog, TimeDialog
 from sigma_tui.widgets.positions import PositionsPanel, position_of
 
 if TYPE_CHECKING:
@@ -128,6 +130,57 @@ class Verbs:
         ]
         dialog = Dialog("Flatten all", words, "Flatten", self._word("FLATTEN"))
         self._ask(dialog, lambda _: Flatten(source=Source.KEY, reason="operator"), "flatten all")
+
+    # The time of a simulated or replayed market
+
+    def still(self) -> None:
+        """Let time stand still, or go on."""
+        snapshot = self._snapshot
+        stands = snapshot is not None and snapshot.speed == 0
+        self._steer(ReplayAction.RESUME if stands else ReplayAction.PAUSE)
+
+    def step(self) -> None:
+        """Take one step and stand still."""
+        self._steer(ReplayAction.STEP)
+
+    def faster(self) -> None:
+        """Let time pass twice as fast."""
+        self._change_speed(2.0)
+
+    def slower(self) -> None:
+        """Let time pass half as fast."""
+        self._change_speed(0.5)
+
+    def jump(self) -> None:
+        """Run ahead to an instant."""
+        snapshot = self._snapshot
+        if snapshot is None or snapshot.mode != "SIMULATED":
+            self._steer(ReplayAction.JUMP)
+            return
+        words = ["Run ahead as fast as possible. Every decision on the way is made as ever."]
+        self._ask(
+            TimeDialog("Jump", words, "Jump", now=snapshot.time),
+            lambda given: ReplayControl(
+                source=Source.KEY, action=ReplayAction.JUMP, until=given.instant
+            ),
+            "jump",
+        )
+
+    def _change_speed(self, factor: float) -> None:
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.speed == 0:
+            self._app.tell_plain("Time stands still; let it go on first.")
+            return
+        speed = None if snapshot is None else snapshot.speed * factor
+        self._steer(ReplayAction.SPEED, speed)
+
+    def _steer(self, action: ReplayAction, speed: float | None = None) -> None:
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.mode != "SIMULATED":
+            self._app.tell_plain("The time of an exchange cannot be steered.")
+            return
+        command = ReplayControl(source=Source.KEY, action=action, speed=speed)
+        self._app.command(command, f"time: {action}")
 
     def _ask(self, dialog: Dialog, build: Callable[[Given], Command], label: str) -> None:
         def answered(given: Given | None) -> None:

@@ -26,6 +26,8 @@ from engine.model.commands import (
     Override,
     PauseEntries,
     Recover,
+    ReplayAction,
+    ReplayControl,
     Shutdown,
     Source,
     StartTrading,
@@ -39,6 +41,7 @@ MAX_REASON = 500
 MAX_SECONDS = 7 * 86_400
 MAX_NAME = 40
 MAX_VERSION = 1_000_000
+MAX_TIME = 10**14  # ms since 1970
 _LONGEST_PATH = 100  # bytes; systems allow 104 to 108
 _SENDERS = (Source.KEY, Source.CLI, Source.SOCKET, Source.ASSISTANT)
 
@@ -53,6 +56,7 @@ COMMANDS: dict[str, type[Command]] = {
     "flatten": Flatten,
     "shutdown": Shutdown,
     "apply": ApplyStrategy,
+    "replay": ReplayControl,
 }
 _NAMES = {kind: name for name, kind in COMMANDS.items()}
 
@@ -122,7 +126,9 @@ def command_of(body: Mapping[str, Any]) -> Command:
         return kind(**values)
     except TypeError:
         missing = [
-            key for key in ("pair", "level", "seconds", "name") if key in known - values.keys()
+            key
+            for key in ("pair", "level", "seconds", "name", "action")
+            if key in known - values.keys()
         ]
         raise ProtocolError(f"{name} needs {' and '.join(missing)}") from None
 
@@ -151,6 +157,12 @@ def _field(name: str, value: Any) -> Any:
         return value
     if name == "version" and (value is None or (type(value) is int and 0 < value <= MAX_VERSION)):
         return value
+    if name == "action" and value in list(ReplayAction):
+        return ReplayAction(value)
+    if name == "until" and (value is None or (type(value) is int and 0 < value < MAX_TIME)):
+        return value
+    if name == "speed" and (value is None or (type(value) in (int, float) and 0 < value < 1e12)):
+        return value
     if name in ("acknowledge", "resume", "flatten") and isinstance(value, bool):
         return value
     raise ProtocolError(f"{name} cannot be {value!r}; {_ALLOWED[name]}")
@@ -164,6 +176,9 @@ _ALLOWED = {
     "seconds": f"it is a whole number from 1 to {MAX_SECONDS}",
     "name": f"it is a text of at most {MAX_NAME} characters",
     "version": f"it is a whole number from 1 to {MAX_VERSION}, or left out",
+    "action": f"it is one of {', '.join(ReplayAction)}",
+    "until": "it is a time in ms since 1970, or left out",
+    "speed": "it is a number above 0, or left out",
     "acknowledge": "it is true or false",
     "resume": "it is true or false",
     "flatten": "it is true or false",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual import on
@@ -28,6 +29,7 @@ class Given:
     reason: str = ""
     level: Level = Level.HALT
     minutes: int = 0
+    instant: int = 0  # ms UTC
 
 
 class Dialog(ModalScreen[Given | None]):
@@ -127,6 +129,32 @@ class ReasonDialog(Dialog):
         """Demand a reason."""
         reason = self.query_one("#reason", Input).value.strip()
         return Given(reason=reason), "" if reason else "give a reason"
+
+
+class TimeDialog(Dialog):
+    """Asks for an instant after ``now`` (ms UTC)."""
+
+    def __init__(self, title: str, words: Sequence[str], deed: str, *, now: int) -> None:
+        super().__init__(title, words, deed)
+        self._now = now
+
+    def fields(self) -> Iterable[Widget]:
+        """Ask for the instant; an hour ahead is proposed."""
+        ahead = datetime.fromtimestamp(self._now / 1000 + 3_600, UTC)
+        yield Static("Date and time, UTC:", markup=False, classes="field")
+        yield Input(f"{ahead:%Y-%m-%d %H:%M}", id="instant", select_on_focus=True)
+
+    def read(self) -> tuple[Given, str]:
+        """Demand an instant that is still to come."""
+        text = self.query_one("#instant", Input).value.strip()
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return Given(), "write it as 2025-06-01 12:00"
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        instant = round(moment.timestamp() * 1000)
+        given = Given(instant=instant)
+        return given, "" if instant > self._now else "time only goes forward: give a later instant"
 
 
 class LevelPicker(Lines, can_focus=True):

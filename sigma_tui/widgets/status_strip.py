@@ -52,7 +52,7 @@ class StatusStrip(Panel):
 
     def _states(self, snapshot: Snapshot) -> list[Fact]:
         look, app = self.look, self.cockpit
-        exchange = snapshot.exchange if snapshot.speed == 1 else (
+        exchange = snapshot.exchange if snapshot.speed in (0, 1) else (
             f"{snapshot.exchange} {look.glyphs.times}{snapshot.speed:g}"
         )  # fmt: skip
         facts: list[Fact] = [
@@ -74,6 +74,8 @@ class StatusStrip(Panel):
         if app.feed.silence:
             silent = figures.span(app.feed.silence)
             facts.append((0, look.say((f"NO NEWS {silent}", "bold warn"))))
+        if snapshot.speed == 0:
+            facts.append((0, look.say(("TIME STANDS STILL", "bold warn"))))
         facts.append((6, look.say((snapshot.strategy, "muted"))))
         return facts
 

@@ -43,6 +43,53 @@ async def test_engine_keys_send_their_commands(cockpit: Cockpit, link: FakeLink)
             link.sent.clear()
 
 
+def steer(action: str, **values: Any) -> c.ReplayControl:
+    return c.ReplayControl(source=c.Source.KEY, action=c.ReplayAction(action), **values)
+
+
+async def test_time_is_steered_where_it_can_be(
+    cockpit: Cockpit, link: FakeLink, picture: Any
+) -> None:
+    link.current = replace(picture, mode="SIMULATED", exchange="sim", speed=60.0)
+    async with cockpit() as (_, pilot):
+        await pilot.press("space", "n", "plus", "minus")
+        assert link.sent == [
+            steer("pause"),
+            steer("step"),
+            steer("speed", speed=120.0),
+            steer("speed", speed=30.0),
+        ]
+        link.sent.clear()
+        await pilot.press("J", "enter")
+        (sent,) = link.sent
+        assert sent == steer("jump", until=sent.until)
+        assert 0 < sent.until - (picture.time + 3_600_000) + 60_000 <= 60_000
+
+
+async def test_time_that_stands_still_goes_on(
+    cockpit: Cockpit, link: FakeLink, picture: Any
+) -> None:
+    link.current = replace(picture, mode="SIMULATED", exchange="sim", speed=0.0)
+    async with cockpit() as (app, pilot):
+        assert "STANDS STILL" in text_of(app)
+        await pilot.press("plus", "space")
+        assert link.sent == [steer("resume")]
+        link.sent.clear()
+        await pilot.press("J", *"1999-01-01", "enter")
+        assert link.sent == []
+        assert isinstance(app.screen, Dialog)
+
+
+async def test_the_time_of_an_exchange_is_left_alone(
+    cockpit: Cockpit, link: FakeLink, picture: Any
+) -> None:
+    link.current = replace(picture, mode="PAPER", exchange="binance", speed=1.0)
+    async with cockpit() as (app, pilot):
+        await pilot.press("space", "n", "plus", "minus", "J")
+        assert link.sent == []
+        assert not isinstance(app.screen, Dialog)
+
+
 async def test_pause_resumes_what_is_paused(cockpit: Cockpit, link: FakeLink, picture: Any) -> None:
     link.current = replace(picture, entries_paused=True)
     async with cockpit() as (app, pilot):

@@ -47,6 +47,7 @@ def test_a_command_survives_the_wire(command):
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_can_be_written_by_hand(name):
     extra = {"trip": {"level": "halt"}, "close": {"pair": "btc"}}
+    extra["replay"] = {"action": "pause"}
     extra["override"] = {"level": "ALERT", "seconds": 60}
     extra["apply"] = {"name": "careful"}
     command = command_of({"command": name, **extra.get(name, {})})

@@ -32,7 +32,8 @@ class RiskLimits:
     group_correlation: float = 0.70
     max_sector_exposure: float = 0.50
     max_heat: float = 0.06
-    one_sided: float = 0.50
+    one_sided: float = 0.50  # net exposure beyond which the heavy side is closed
+    entry_one_sided: float = 0.50  # net exposure up to which an entry may add
     max_entries_per_pass: int = 1
     warmup_candles: int = 1_500
     shadow_reentry: bool = True

@@ -90,7 +90,7 @@ def check_portfolio(
     )
     adjusted = _adjusted_heat(pair, side, abs(entry - stop), account, correlation, limits.max_heat)
     curves: _Curves = (
-        *_exposures(pair, entry, leverage, account, correlation, limits, instruments),
+        *_exposures(pair, side, entry, leverage, account, correlation, limits, instruments),
         adjusted,
     )
     plain = heat(account)
@@ -175,6 +175,7 @@ def _risk(item: Exposure) -> float:
 
 def _exposures(
     pair: Pair,
+    side: Side,
     entry: float,
     leverage: int,
     account: AccountState,
@@ -182,7 +183,7 @@ def _exposures(
     limits: RiskLimits,
     instruments: Mapping[Pair, Instrument],
 ) -> tuple[_Linear, ...]:
-    """Return the limits on margin by asset, group and sector, and on the notional.
+    """Return the limits on margin by asset, group, sector and net, and on the notional.
 
     The group is the new pair and every open one correlated with it at or above the limit.
     """
@@ -209,6 +210,13 @@ def _exposures(
         _Linear("one asset", margin(same), per_unit, limits.max_asset_exposure),
         _Linear("correlated group", margin(group), per_unit, limits.max_group_exposure),
         _Linear("sector", margin(sectoral), per_unit, limits.max_sector_exposure),
+        # An entry that made the book one-sided would be rebalanced away at the next pass.
+        _Linear(
+            "net exposure",
+            side.sign * one_sided(account, limits),
+            per_unit,
+            limits.entry_one_sided,
+        ),
         _Linear(
             "position notional", notional, entry / account.equity, limits.max_notional_multiple
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from engine.model.account import Exposure
 from engine.model.decision import LimitCheck, PortfolioCheck, Verdict
 from engine.model.signal import Side
-from engine.risk.limits import RiskLimits
 from engine.risk.portfolio import (
     CorrelationModel,
     check_portfolio,
@@ -35,6 +35,7 @@ from tests.risk.builders import (
 )
 
 MODEL = CorrelationModel(LIMITS.allowed_pairs)
+UNSIDED = replace(LIMITS, entry_one_sided=10.0)  # so that each other limit can act alone
 
 
 def check(**changes: Any) -> PortfolioCheck:
@@ -46,7 +47,7 @@ def check(**changes: Any) -> PortfolioCheck:
         "stop": 49_500.0,
         "account": account(),
         "correlation": MODEL,
-        "limits": LIMITS,
+        "limits": UNSIDED,
         "instruments": INSTRUMENTS,
         "leverage": 10,
     }
@@ -66,12 +67,27 @@ def test_a_small_trade_passes_and_every_limit_is_listed() -> None:
         "one asset",
         "correlated group",
         "sector",
+        "net exposure",
         "position notional",
         "correlation-adjusted heat",
     ]
     assert named(result, "one asset") == LimitCheck("one asset", 0.0, pytest.approx(0.05), 0.40)
     assert result.heat == pytest.approx(0.005)
     assert result.adjusted_heat == pytest.approx(0.005)
+
+
+def test_an_entry_does_not_make_the_book_one_sided() -> None:
+    longs = account(exposure(XRP, 44_000))  # 44 % of equity in margin at 10x
+    result = check(account=longs, limits=LIMITS)
+    assert result.verdict is Verdict.PASS
+    assert named(result, "net exposure") == LimitCheck(
+        "net exposure", pytest.approx(0.44), pytest.approx(0.49), LIMITS.entry_one_sided
+    )
+    more = check(account=longs, quantity=Decimal("0.2"), limits=LIMITS)
+    assert more.verdict is Verdict.REDUCE
+    assert named(more, "net exposure").after <= LIMITS.entry_one_sided <= LIMITS.one_sided
+    hedge = check(account=longs, side=Side.SHORT, stop=51_000.0, quantity=Decimal("0.2"))
+    assert hedge.verdict is Verdict.PASS
 
 
 def test_open_positions_block() -> None:
@@ -102,7 +118,7 @@ def test_correlated_group_reduces() -> None:
         account=held,
         quantity=Decimal("0.6"),
         stop=49_900.0,
-        limits=RiskLimits(max_sector_exposure=1),
+        limits=replace(UNSIDED, max_sector_exposure=1),
     )
     assert named(result, "correlated group").used == pytest.approx(0.25)  # SOL is at 0.50
     assert result.verdict is Verdict.PASS
@@ -111,7 +127,7 @@ def test_correlated_group_reduces() -> None:
         account=held,
         quantity=Decimal("0.6"),
         stop=49_900.0,
-        limits=RiskLimits(max_sector_exposure=1),
+        limits=replace(UNSIDED, max_sector_exposure=1),
     )
     assert named(result, "correlated group").used == pytest.approx(0.40)
     assert result.verdict is Verdict.REDUCE
@@ -140,7 +156,7 @@ def test_a_rounding_at_the_limit_costs_one_step_not_the_trade() -> None:
         entry=28_000.0,
         stop=27_900.0,
         quantity=Decimal(2),
-        limits=RiskLimits(max_notional_multiple=10, max_asset_exposure=1),
+        limits=replace(UNSIDED, max_notional_multiple=10, max_asset_exposure=1),
     )
     assert result.verdict is Verdict.REDUCE
     assert result.quantity == Decimal("1.474")

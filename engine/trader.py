@@ -15,6 +15,7 @@ from engine.execution.exits import Exit, Surroundings
 from engine.execution.journal import Journal
 from engine.execution.order_ids import entry_id
 from engine.fingerprint import Fingerprint
+from engine.model.commands import Level
 from engine.model.decision import Decision, SizingMethod
 from engine.model.events import Noticed, OrderDenied, Severity
 from engine.model.market import Instrument, MarketStep, Pair
@@ -136,7 +137,11 @@ class Trader:
             await self.position_pass(now, step.closed.keys())
         else:
             self.journal.extend(self.watch.idle_pass(now, self.record))
-        decisions = await self.decision_pass(now, step.closed) if step.closed else ()
+        decisions: Sequence[Decision] = ()
+        if step.closed:
+            decisions = await self.decision_pass(now, step.closed)
+        elif self.book.positions or self.watch.level is not Level.CLOSED:
+            await self._look_around(now)  # a market that has fallen silent closes no candle
         await self.journal.flush()
         return decisions
 

@@ -8,6 +8,7 @@ from decimal import Decimal as D
 import pytest
 
 from engine.clock import MarketClock
+from engine.execution.desk import STOP_EVIDENCE_MS, STOP_EVIDENCE_STEP_MS
 from engine.execution.exits import Exit, StopMove
 from engine.model.events import (
     FundingPaid,
@@ -268,10 +269,13 @@ async def test_a_stop_of_unknown_outcome_is_not_sent_twice() -> None:
     assert not bench.venue.resting(STOP)  # found after all, and not needed any more
 
 
+ASKED = STOP_EVIDENCE_MS // STOP_EVIDENCE_STEP_MS + 1  # how often a stop is asked for
+
+
 async def test_a_stop_found_late_guards_the_position_that_could_not_be_closed() -> None:
     bench = Bench()
     bench.venue.script[STOP].append("lost")
-    bench.venue.find_errors.extend([Retryable(100, "down")] * 11)
+    bench.venue.find_errors.extend([Retryable(100, "down")] * ASKED)
     bench.venue.script[EXIT].append(REFUSED)
     await bench.enter()
     assert bench.book.positions[BTC].stop_order_id is None

@@ -119,6 +119,10 @@ class EngineHost:
         """Return why the engine ended, in a sentence; empty while it lives."""
         return self._fate if self._over.is_set() else ""
 
+    def cut(self) -> str:
+        """Return nothing: an engine in this process is always within reach."""
+        return ""
+
     # In the engine's thread
 
     def _main(self) -> None:

@@ -19,18 +19,20 @@ class Feed:
         self.snapshot: Snapshot | None = None
         self.silence = 0  # ms without news, 0 while pictures keep coming
         self.ended = ""  # why the engine ended, empty while it lives or has not begun
+        self.cut = ""  # why it cannot be reached for the moment, empty while it can
         self._met = False
 
     def read(self) -> bool:
-        """Take the newest picture; return whether silence or the engine's end changed."""
-        before = (self.silence, self.ended)
+        """Take the newest picture; return whether silence, end or connection changed."""
+        before = (self.silence, self.ended, self.cut)
         self.snapshot = self._link.snapshot() or self.snapshot
         alive = self._link.alive()
         self._met = self._met or alive
         fate = "" if alive else self._link.fate()
         self.ended = fate or ("the engine ended" if self._met and not alive else "")
         self.silence = self._silent_for() if alive else 0
-        return (self.silence, self.ended) != before
+        self.cut = self._link.cut()
+        return (self.silence, self.ended, self.cut) != before
 
     def now(self) -> int:
         """Return the engine's clock, carried on while no news comes (ms UTC)."""

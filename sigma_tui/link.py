@@ -27,3 +27,6 @@ class Link(Protocol):
 
     def fate(self) -> str:
         """Return why the engine ended, in a sentence; empty while it lives."""
+
+    def cut(self) -> str:
+        """Return why pictures cannot come for the moment, in a sentence; empty while they can."""

@@ -11,11 +11,13 @@ import logging
 import os
 import socket
 import stat
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine import __version__
 from engine.control.protocol import (
     MAX_LINE,
     ProtocolError,
@@ -27,14 +29,18 @@ from engine.control.protocol import (
     request_of,
 )
 from engine.control.views import VIEWS, Facts
+from engine.control.wire import SCHEMA, diff
 from engine.home import HomeError
 from engine.model.commands import Command, CommandResult
 from engine.model.events import Event
+from engine.model.snapshot import Snapshot
 from engine.narrative import to_json
 
 ASSISTANT = "assistant"  # a question of its own: it takes what a view may not
 MAX_CLIENTS = 32
 MAX_WAITING = 1_000  # messages that wait for one client
+SNAPSHOT = "snapshot"  # a question whose answer depends on what this client was told before
+SHARED_S = 0.2  # how long viewers share one snapshot
 FLUSH_S = 0.5  # at the end, for answers under way
 _log = logging.getLogger(__name__)
 
@@ -61,6 +67,8 @@ class ControlServer:
         self._command = command
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[Any], _Client] = {}
+        self._shared: Snapshot | None = None
+        self._shared_at = 0.0
 
     async def start(self) -> None:
         """Begin to listen; a socket file left behind is replaced. Raises ``HomeError``."""
@@ -145,6 +153,8 @@ class ControlServer:
                 return {"id": identity, "result": outcome}
             if request.follow:
                 return _follow(request, client)
+            if request.ask == SNAPSHOT:
+                return await self._mirror(request, client)
             if request.ask == ASSISTANT and self._assist is not None:
                 return {"id": identity, "answer": await self._seen(request.options or {})}
             return self._view(request)
@@ -165,17 +175,45 @@ class ControlServer:
     def _view(self, request: Request) -> dict[str, Any]:
         view = VIEWS.get(request.ask)
         if view is None:
-            raise ProtocolError(f"ask {request.ask!r} is none of {', '.join(VIEWS)}")
+            raise ProtocolError(f"ask {request.ask!r} is none of {', '.join(VIEWS)}, {SNAPSHOT}")
         facts = self._facts()
         if facts is None:
             return _error(request.id, "unavailable", "the engine is still starting")
         return {"id": request.id, "answer": view(facts, request.options or {})}
 
+    async def _mirror(self, request: Request, client: _Client) -> dict[str, Any]:
+        """Answer with what changed since the snapshot this client was sent before."""
+        snapshot = self._recent()
+        if snapshot is None:
+            return _error(request.id, "unavailable", "the engine is still starting")
+        before, client.mirrored = client.mirrored, snapshot
+        answer = {"schema": SCHEMA, "pid": os.getpid(), "version": __version__}
+        if (request.options or {}).get("schema") != SCHEMA:
+            client.mirrored = None
+            return {"id": request.id, "answer": answer}
+        # A first one takes about a tenth of a second: beside the loop.
+        return {
+            "id": request.id,
+            "answer": answer | await asyncio.to_thread(diff, before, snapshot),
+        }
+
+    def _recent(self) -> Snapshot | None:
+        """Return a snapshot that several viewers may share."""
+        now = time.monotonic()
+        if self._shared is None or now - self._shared_at > SHARED_S:
+            facts = self._facts()
+            self._shared, self._shared_at = facts.snapshot if facts else None, now
+        return self._shared
+
 
 class _Client:
-    """One connection: what waits to be sent, and who follows events under which id."""
+    """One connection: what waits to be sent, and who follows events under which id.
+
+    ``mirrored`` is the snapshot its replica was brought to.
+    """
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.mirrored: Snapshot | None = None
         self.following = False
         self.gone = False
         self._follow_id: Any = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.home import Home
     from engine.options import RunOptions
     from engine.settings import Settings
-    from sigma_tui.cli.parser import Commands
+    from sigma_tui.cli.parser import Commands, Parser
 
 
 def register(commands: Commands) -> None:
@@ -35,15 +35,20 @@ def register(commands: Commands) -> None:
         "--duration", type=context.positive, metavar="SECONDS", help="stop by itself, exit 0"
     )
     run.add_argument("--confirm-live", metavar="NAME", help="the exchange's name, to trade live")
-    run.add_argument("--theme", metavar="NAME", help="colours of the cockpit")
-    run.add_argument("--ascii", action="store_true", help="draw with ASCII only")
-    run.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    register_look(run)
     run.add_argument(
         "--on-hangup",
         choices=("stop", "keep"),
         default="stop",
         help="when the terminal goes away: end in order, or go on without it",
     )
+
+
+def register_look(parser: Parser) -> None:
+    """Add the options of whatever shows a cockpit."""
+    parser.add_argument("--theme", metavar="NAME", help="colours of the cockpit")
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII only")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -121,5 +126,6 @@ def _require_free(home: Home) -> None:
     if holder is not None:
         raise CommandError(
             f"an engine already runs in {home.root} (pid {holder.get('pid', '?')}, since "
-            f"{holder.get('started', '?')}); stop it or choose another --home"
+            f"{holder.get('started', '?')}); `sigma attach` shows it, `sigma shutdown` ends it; or "
+            "choose another --home"
         )

@@ -71,6 +71,8 @@ class StatusStrip(Panel):
             facts.append(
                 (1, look.say((f"{chosen.pair.base} ", "muted"), *_regime(look, chosen.regime)))
             )
+        if app.feed.cut:
+            facts.append((0, look.say(("NO CONNECTION", "bold wrong"))))
         if app.feed.silence:
             silent = figures.span(app.feed.silence)
             facts.append((0, look.say((f"NO NEWS {silent}", "bold warn"))))

@@ -17,6 +17,7 @@ class FakeLink:
         self.futures: list[Future[CommandResult]] = []
         self.auto = auto
         self.ending = ""
+        self.cut_off = ""
 
     def snapshot(self) -> Snapshot | None:
         return self.current
@@ -34,3 +35,6 @@ class FakeLink:
 
     def fate(self) -> str:
         return self.ending
+
+    def cut(self) -> str:
+        return self.cut_off

@@ -55,6 +55,11 @@ def data(place):
         (("explain", "BTC", "--data", "data", "--at", "2019-01-01"), "candles in data close from"),
         (("explain", "BTC", "--data", "data", "--at", "2031-01-01"), "candles in data close from"),
         (("candles", "check", "--data", "nowhere"), "no such directory"),
+        (("candles", "download", "--days", "0"), "whole number from 1"),
+        (("candles", "download", "--pairs", "PEPE"), "not among ALLOWED_SYMBOLS"),
+        (("replay", "speed", "0"), "not a number above zero"),
+        (("replay", "jump", "tomorrow"), "no ISO date"),
+        (("replay",), "COMMAND"),
         (("candles",), "COMMAND"),
         (("nonsense",), "'nonsense' is not a command; see"),
         ((), "needs a terminal"),
@@ -170,7 +175,6 @@ def test_candles_check_lists_every_row(sigma, place):
 
 def test_what_this_version_lacks_says_so(sigma):
     for words in (
-        ("candles", "download", "--pairs", "BTC"),
         ("chat", "why?"),
         ("strategy", "create", "careful"),
         ("strategy", "apply", "x"),
@@ -195,6 +199,7 @@ def test_an_empty_home_has_no_engine(sigma):
         ("flatten",),
         ("close", "BTC", "--yes"),
         ("recover", "--reason", "x", "--yes"),
+        ("replay", "pause"),
         ("notifications", "clear"),
         ("audit", "verify"),
         ("audit", "report"),

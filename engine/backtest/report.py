@@ -94,6 +94,7 @@ def study_json(study: Study) -> dict[str, Any]:
             "expectancy_r": shadow.expectancy_r,
         },
         "funding_source": study.funding,
+        "notes": list(study.notes),
         "elapsed_s": elapsed,
         "candles_per_s": result.candles / elapsed if elapsed > 0 else None,
         "fingerprint": result.fingerprint,

@@ -18,7 +18,8 @@ from engine.risk.performance import Metrics, metrics
 class Study:
     """What is reported. ``funding`` says where funding rates came from.
 
-    ``unfinished`` names the parts that an interrupt left out or cut short.
+    ``notes`` say what to know of the data; ``unfinished`` names the parts that an interrupt left
+    out or cut short.
     """
 
     result: BacktestResult
@@ -27,6 +28,7 @@ class Study:
     walk: Walk | None = None
     comparison: Comparison | None = None
     null: NullFindings | None = None
+    notes: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
 
     @property

@@ -85,6 +85,8 @@ def what_ran(study: Study) -> Iterator[str]:
         yield f"strategy: {study.strategy}"
     if study.funding:
         yield f"funding: {study.funding}"
+    for note in study.notes:
+        yield f"data: {note}"
 
 
 def _readings(figures: Metrics) -> Iterator[str]:

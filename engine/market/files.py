@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.market.aggregate import aggregate
+from engine.market.agreement import agreeing, different_spans
 from engine.market.checks import inspect
 from engine.market.raw import CandleFile, find_files, read_raw
 from engine.market.series import CandleDataError, CandleSeries, CandleSet, iso
@@ -30,7 +31,8 @@ def load_directory(
     With ``pairs`` None, every pair found is taken, in the order of ``allowed`` and only from
     it when given; those without a candle in the range are then left out. A timeframe without
     a file of its own is aggregated from the coarsest finer one that divides it, complete
-    candles only. Gaps stay gaps; pairs may cover different spans.
+    candles only. Gaps stay gaps; pairs may cover different spans. Where a finer file disagrees with
+    the candles it makes up, the candles stand, the detail is left out and a note says so.
 
     Raises ``CandleDataError`` for anything missing, faulty or impossible, in one line.
     """
@@ -45,6 +47,7 @@ def load_directory(
     series: dict[Pair, CandleSeries] = {}
     detail: dict[Pair, CandleSeries] = {}
     spans: list[str] = []
+    notes: list[str] = []
     for pair in chosen:
         whole, finer = _load_pair(directory, pair, by_pair[pair], timeframe, target_ms)
         inside = whole.slice(start, end)
@@ -55,10 +58,13 @@ def load_directory(
             continue
         series[pair] = inside
         if finer is not None and len(part := finer.slice(start, end)):
-            detail[pair] = part
+            part, note = agreeing(inside, part)
+            notes += [note] if note else []
+            if len(part):
+                detail[pair] = part
     if not series:
         raise CandleDataError(_nothing_inside(directory, timeframe, start, end, spans))
-    return CandleSet(timeframe, target_ms, series, detail)
+    return CandleSet(timeframe, target_ms, series, detail, (*notes, *different_spans(series)))
 
 
 def load_file(file: CandleFile) -> CandleSeries:

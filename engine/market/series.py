@@ -94,12 +94,14 @@ class CandleSet:
 
     The order of ``series`` is the order of the pairs everywhere. ``detail`` holds, for the
     pairs that have one, the finest series below the decision timeframe; it may cover less.
+    ``notes`` say in a sentence each what a reader of results should know of the data.
     """
 
     timeframe: str
     timeframe_ms: int
     series: Mapping[Pair, CandleSeries]
     detail: Mapping[Pair, CandleSeries]
+    notes: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> tuple[Pair, ...]:

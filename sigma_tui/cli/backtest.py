@@ -228,6 +228,7 @@ def _study(
         walk,
         comparison,
         null,
+        ground.candles.notes,
         tuple(parts.unfinished),
     )
 

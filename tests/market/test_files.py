@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.market.aggregate import Aggregator
 from engine.market.files import CandleDataError, load_directory
 from engine.model.market import Candle, Pair, timeframe_ms
 from tests.market.helpers import BTC, ETH, FIVE, MINUTE, SOL, T0, candles, write
@@ -73,8 +74,10 @@ def test_pairs_outside_the_range_are_left_out_unless_asked_for(two_pairs: Path) 
 
 
 def test_missing_timeframe_is_made_from_the_coarsest_finer_one(tmp_path: Path) -> None:
-    write(tmp_path / "BTC-USDT-1m.csv", candles(60, MINUTE))
-    five = candles(24)
+    fine = candles(60, MINUTE)
+    write(tmp_path / "BTC-USDT-1m.csv", fine)
+    made = Aggregator(MINUTE, FIVE)
+    five = [one for one in map(made.push, fine) if one] + candles(24)[12:]
     five[3] = five[3]._replace(high=500.0)  # tells which file was used
     write(tmp_path / "BTC-USDT-5m.csv", five)
     loaded = load_directory(tmp_path, timeframe="15m")
@@ -82,6 +85,8 @@ def test_missing_timeframe_is_made_from_the_coarsest_finer_one(tmp_path: Path) -
     assert loaded.series[BTC].timeframe_ms == 15 * MINUTE
     assert loaded.detail[BTC].timeframe_ms == MINUTE
     assert len(loaded.series[BTC]) == 8
+    assert len(loaded.detail[BTC]) == 45, "no detail inside the candle it disagrees with"
+    assert "1m and 15m disagree in 1 of 4 candles" in loaded.notes[0]
 
 
 def test_one_file_serves_candles_and_detail(tmp_path: Path) -> None:

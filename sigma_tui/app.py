@@ -12,7 +12,9 @@ from textual.widgets import ContentSwitcher
 from engine.model.commands import Command, Shutdown, Source
 from engine.model.market import Pair
 from engine.model.snapshot import Snapshot
+from sigma_tui.assistance import Assistance
 from sigma_tui.desk import CommandDesk, Report
+from sigma_tui.drafting import Drafts
 from sigma_tui.feed import Feed
 from sigma_tui.link import Link
 from sigma_tui.screens.leave import Departure, LeaveDialog
@@ -35,7 +37,7 @@ class SigmaApp(Shell):
     """The cockpit. Its result says how it was left; the engine belongs to whoever runs it.
 
     ``mouse`` is for whoever calls ``run(mouse=app.mouse)``; ``theme_dir`` holds the user's
-    themes; ``wall`` is the wall clock in ms UTC.
+    themes; ``assistance`` opens the chat and the strategies; ``wall`` is the wall clock in ms UTC.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class SigmaApp(Shell):
         mouse: bool = True,
         keymap: Mapping[str, str] | None = None,
         theme_dir: Path | None = None,
+        assistance: Assistance | None = None,
         wall: Callable[[], int] = _wall_ms,
     ) -> None:
         """Raise ``KeymapError`` or ``ThemeError`` for a bad key map or an unknown theme."""
         super().__init__(theme=theme, ascii=ascii, keymap=keymap, theme_dir=theme_dir)
         self.link, self.mouse, self.feed = link, mouse, Feed(link, wall)
-        self.desk, self.verbs = CommandDesk(link), Verbs(self)
+        self.desk, self.verbs, self.drafts = CommandDesk(link), Verbs(self), Drafts(self)
+        self.assistance = assistance or Assistance(link.snapshot)
         self.selected: Pair | None = None
         self._leaving: Departure | None = None
 
@@ -95,6 +99,9 @@ class SigmaApp(Shell):
         elif self.feed.ended:
             words = self.feed.ended
             self.notify(words, title="Engine ended", severity="error", timeout=20, markup=False)
+        elif self.feed.cut and self.snapshot is not None:
+            words = self.feed.cut
+            self.notify(words, title="No connection", severity="warning", timeout=20, markup=False)
 
     @on(MarketPanel.Chosen)
     async def _chosen(self, message: MarketPanel.Chosen) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.terminal.multiplexer import Multiplexer
 from tests.terminal.terminal import SIGMA, Terminal
 
 
@@ -38,3 +40,13 @@ def cockpit(opened: Callable[..., Terminal]) -> Callable[..., Terminal]:
         return terminal
 
     return open_cockpit
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Multiplexer]:
+    """Return a terminal multiplexer whose pictures can be read."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    found = Multiplexer(tmp_path / "tmux", tmp_path / "home")
+    yield found
+    found.close()

@@ -88,7 +88,16 @@ class Terminal:
 
     def wait_for(self, text: str, since: int = 0) -> float:
         """Wait until a text was drawn after ``since`` pieces; return when it came."""
-        return wait_until(lambda: self._when(text.encode(), since), f"{text!r} on the screen")
+
+        def seen() -> float | None:
+            found = self._when(text.encode(), since)
+            if found is None and self.process.poll() is not None:
+                time.sleep(0.2)  # for what it drew last
+                found = self._when(text.encode(), since)
+                assert found, f"it ended ({self.process.returncode}): {self.output[-500:]!r}"
+            return found
+
+        return float(wait_until(seen, f"{text!r} on the screen"))
 
     def _when(self, text: bytes, since: int) -> float | None:
         seen = b""

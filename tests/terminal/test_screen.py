@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
-
+from tests.terminal.multiplexer import Multiplexer
 from tests.terminal.terminal import (
     SIGMA,
     Terminal,
-    environment,
     wait_until,
     worst_silence,
 )
@@ -98,31 +93,20 @@ def test_a_screen_that_keeps_crashing_leaves_the_engine_alone(
     assert terminal.ended(20) == 0
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_in_tmux_the_client_may_be_killed(tmp_path: Path, opened: Callable[..., Terminal]) -> None:
-    tmux = ("tmux", "-L", f"sigma-{os.getpid()}", "-f", "/dev/null")
-    # A socket directory of our own keeps tests apart.
-    (tmp_path / "tmux").mkdir()
+def test_in_tmux_the_client_may_be_killed(
+    tmux: Multiplexer, opened: Callable[..., Terminal]
+) -> None:
     client = opened(
         "new-session", "-s", "sigma", *SIGMA, "run", "--speed", 120, "--start",
-        program=("env", f"TMUX_TMPDIR={tmp_path / 'tmux'}", *tmux),
+        program=("env", f"TMUX_TMPDIR={tmux.place['TMUX_TMPDIR']}", *tmux.words),
     )  # fmt: skip
-    place = environment(client.home.root) | {"TMUX_TMPDIR": str(tmp_path / "tmux")}
-
-    def tmux_says(*words: str) -> str:
-        done = subprocess.run([*tmux, *words], env=place, capture_output=True, check=False)
-        return done.stdout.decode()
-
-    try:
-        wait_until(lambda: "SIGMA" in tmux_says("capture-pane", "-p"), "cockpit in tmux")
-        before = client.ask("status")
-        client.process.kill()
-        client.ended()
-        assert worst_silence(client.home, 2.0) < 1.0
-        assert client.ask("status")["pid"] == before["pid"]
-        assert "SIGMA" in tmux_says("capture-pane", "-p")
-        os.kill(before["pid"], signal.SIGTERM)
-        wait_until(lambda: client.home.holder() is None, "end of the engine")
-        wait_until(lambda: not tmux_says("list-panes"), "end of the session")
-    finally:
-        tmux_says("kill-server")
+    wait_until(lambda: "SIGMA" in tmux.picture("sigma"), "cockpit in tmux")
+    before = client.ask("status")
+    client.process.kill()
+    client.ended()
+    assert worst_silence(client.home, 2.0) < 1.0
+    assert client.ask("status")["pid"] == before["pid"]
+    assert "SIGMA" in tmux.picture("sigma")
+    os.kill(before["pid"], signal.SIGTERM)
+    wait_until(lambda: client.home.holder() is None, "end of the engine")
+    wait_until(lambda: not tmux.pid("sigma"), "end of the session")

@@ -31,14 +31,15 @@ class Fingerprint:
         wait = Action.WAIT
         lines = []
         for d in decisions:
-            lines.append(f"{d.time} {d.pair} {d.action.value}\n")
-            self.decisions += 1
+            action = d.action
+            lines.append(f"{d.time} {d.pair} {action}\n")
             if d.proposal is not wait:
                 self.proposals += 1
                 if d.blocked_by:
                     self.blocked[d.blocked_by] += 1
-            if d.action is not wait:
-                self.entries += 1
+                if action is not wait:
+                    self.entries += 1
+        self.decisions += len(lines)
         self._decisions.update("".join(lines).encode())
 
     def add_trade(self, trade: ClosedTrade) -> None:

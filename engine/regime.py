@@ -30,18 +30,19 @@ UNKNOWN = RegimeState(Regime.UNKNOWN, 0.0, 0.0, 0)
 def classify(ind: Indicators) -> tuple[Regime, float]:
     """Classify one candle on its own: the regime and a confidence in [0, 1]."""
     ratio = ind.gk / ind.gk_median if ind.gk_median > 0.0 else 1.0
-    if ind.gk > VIOLENT_VOLATILITY or ratio > VIOLENT_RATIO:
-        excess = max(ind.gk / VIOLENT_VOLATILITY, ratio / VIOLENT_RATIO)
+    gk, adx = ind.gk, ind.adx
+    if gk > VIOLENT_VOLATILITY or ratio > VIOLENT_RATIO:
+        excess = max(gk / VIOLENT_VOLATILITY, ratio / VIOLENT_RATIO)
         return Regime.VOLATILE, min(1.0, 0.6 + 0.4 * (excess - 1.0))
 
-    adx = ind.adx
     if adx > TREND_ADX:
-        confidence = min(1.0, 0.6 + (adx - TREND_ADX) / 50.0)
-        if ind.ema9 > ind.ema20 > ind.ema50:
-            return Regime.TREND_UP, confidence
-        if ind.ema9 < ind.ema20 < ind.ema50:
-            return Regime.TREND_DOWN, confidence
-        return Regime.CHOP, 0.5 + min(0.5, (adx - TREND_ADX) / 100.0)
+        beyond = adx - TREND_ADX
+        ema9, ema20, ema50 = ind.ema9, ind.ema20, ind.ema50
+        if ema9 > ema20 > ema50:
+            return Regime.TREND_UP, min(1.0, 0.6 + beyond / 50.0)
+        if ema9 < ema20 < ema50:
+            return Regime.TREND_DOWN, min(1.0, 0.6 + beyond / 50.0)
+        return Regime.CHOP, 0.5 + min(0.5, beyond / 100.0)
     if adx > WEAK_TREND_ADX:
         confidence = 0.4 + 0.2 * (adx - WEAK_TREND_ADX) / (TREND_ADX - WEAK_TREND_ADX)
         if ind.close > ind.ema50 and ind.ema20 > ind.ema50:
@@ -51,11 +52,10 @@ def classify(ind: Indicators) -> tuple[Regime, float]:
         return Regime.CHOP, 0.4
 
     # Between 20 and 25 neither side is clear: the same two regimes, with little confidence.
-    quiet = max(0.0, (QUIET_ADX - adx) / QUIET_ADX)
-    base = 0.5 if adx < QUIET_ADX else 0.35
-    if ratio > HIGH_RATIO or ind.gk > HIGH_VOLATILITY:
+    quiet, base = ((QUIET_ADX - adx) / QUIET_ADX, 0.5) if adx < QUIET_ADX else (0.0, 0.35)
+    if ratio > HIGH_RATIO or gk > HIGH_VOLATILITY:
         return Regime.CHOP, min(1.0, base + 0.2 * quiet + 0.2 * max(0.0, ratio - HIGH_RATIO))
-    return Regime.RANGE, min(1.0, base + 0.5 * quiet)
+    return Regime.RANGE, base + 0.5 * quiet  # 1 at most
 
 
 def risk_multiplier(regime: Regime, gk: float, adx: float) -> float:
@@ -67,7 +67,7 @@ def risk_multiplier(regime: Regime, gk: float, adx: float) -> float:
         factor *= 0.7
     if adx > STRONG_TREND_ADX and regime.trending:
         factor *= 1.1
-    return min(1.5, max(0.3, factor))
+    return 0.3 if factor < 0.3 else 1.5 if factor > 1.5 else factor
 
 
 def advance(state: RegimeState, ind: Indicators | None, time: int) -> RegimeState:
@@ -84,7 +84,8 @@ def advance(state: RegimeState, ind: Indicators | None, time: int) -> RegimeStat
     seen, confidence = classify(ind)
     if seen is state.regime:
         multiplier = risk_multiplier(seen, ind.gk, ind.adx)
-        return RegimeState(seen, confidence, multiplier, state.since)
+        # A tuple built as one costs a third of its generated constructor; most candles come here.
+        return tuple.__new__(RegimeState, (seen, confidence, multiplier, state.since, None, 0))
     count = state.pending_count + 1 if seen is state.pending else 1
     if count >= HOLD_CANDLES:
         return RegimeState(seen, confidence, risk_multiplier(seen, ind.gk, ind.adx), time)

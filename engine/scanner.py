@@ -90,14 +90,9 @@ class Scanner:
     def inputs(self, pair: Pair, time: int) -> PairInputs:
         """Return what a decision on a pair looks at."""
         state = self.states[pair]
-        return PairInputs(
-            pair,
-            time,
-            state.indicators,
-            state.regime,
-            self.instruments[pair],
-            state.pipeline.returns,
-        )
+        rules, returns = self.instruments[pair], state.pipeline.returns
+        found = (pair, time, state.indicators, state.regime, rules, returns)
+        return tuple.__new__(PairInputs, found)
 
     def correlation(self) -> CorrelationModel:
         """Return the correlations, measured at 00, 04, 08 ... UTC of market time."""
@@ -115,7 +110,7 @@ class Scanner:
 
     def stale(self, now: int, pairs: Iterable[Pair]) -> float:
         """Return the age in ms of the oldest price among some pairs, 0 for none."""
-        return max((now - self.states[pair].priced for pair in pairs), default=0)
+        return max((now - self.states[pair].priced for pair in pairs), default=0) if pairs else 0
 
     def _close(self, pair: Pair, candle: Candle) -> None:
         state = self.states[pair]
@@ -124,6 +119,7 @@ class Scanner:
         if ind is not None and ind.time == time:  # otherwise the candle was left out
             state.chart.append(ind)
         state.regime = advance(state.regime, ind, time)
-        state.decided = max(state.decided, time)
+        if state.decided < time:
+            state.decided = time
         if state.priced < time:
             state.price, state.priced = candle.close, time

@@ -176,8 +176,8 @@ class Trader:
             withheld_reason = (
                 f"no edge: expectancy {edge.expectancy:+.2f} per trade over {edge.trades} trades"
             )
-        elif self.watch.withholds(now):
-            withheld_by, withheld_reason = "breaker", self.watch.withholds(now)
+        elif reason := self.watch.withholds(now):
+            withheld_by, withheld_reason = "breaker", reason
         return Context(
             account=account_state(
                 self.account,
@@ -323,6 +323,8 @@ class Trader:
         return self.book.desk.venue.mark_price(pair)
 
     def _marks(self) -> dict[Pair, Decimal]:
+        if not self.book.positions:
+            return {}
         venue = self.book.desk.venue
         marks = {pair: venue.mark_price(pair) for pair in self.book.positions}
         return {pair: mark for pair, mark in marks.items() if mark is not None}

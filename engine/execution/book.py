@@ -206,12 +206,13 @@ class Book:
 
     async def settle(self) -> None:
         """Apply what the venue did since the last call: triggers, funding, lost orders."""
-        await self.desk.sweep()
         grown: set[Pair] = set()
         naked: set[Pair] = set()
-        for sent, report in await self.desk.ask_again():
-            if await self.learn(sent, report):
-                grown.add(sent.pair)
+        if self.desk.unsettled:
+            await self.desk.sweep()
+            for sent, report in await self.desk.ask_again():
+                if await self.learn(sent, report):
+                    grown.add(sent.pair)
         for event in self.desk.venue.drain():
             if isinstance(event, Fill):
                 if self._is_new(event) and self._apply(event):
@@ -224,10 +225,11 @@ class Book:
                     self._tickets.pop(event.client_order_id, None)
                 if self.lost(event):
                     naked.add(event.pair)
-        for pair in sorted(grown & self.positions.keys()):
-            await self._resize(self.positions[pair])
-        for pair in sorted(naked & self.positions.keys() - grown):
-            await self.protect(pair)
+        if grown or naked:
+            for pair in sorted(grown & self.positions.keys()):
+                await self._resize(self.positions[pair])
+            for pair in sorted(naked & self.positions.keys() - grown):
+                await self.protect(pair)
 
     async def learn(self, sent: Sent, report: OrderReport) -> bool:
         """Take in what became of an order of unknown outcome.

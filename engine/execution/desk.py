@@ -27,6 +27,7 @@ EVIDENCE_STEP_MS = 1_000
 # and one that turns out to rest after all is swept.
 STOP_EVIDENCE_MS = 1_000
 STOP_EVIDENCE_STEP_MS = 250
+_NONE: frozenset[Pair] = frozenset()
 
 
 class OrderObserver(Protocol):
@@ -180,9 +181,14 @@ class OrderDesk:
     # Unknown outcomes
 
     @property
+    def unsettled(self) -> bool:
+        """Return whether ``sweep`` or ``ask_again`` has anything to do."""
+        return bool(self.unknown or self._lingering)
+
+    @property
     def blocked(self) -> frozenset[Pair]:
         """Return the pairs with an order of unknown outcome: they take no new risk."""
-        return frozenset(sent.pair for sent in self.unknown.values())
+        return frozenset(sent.pair for sent in self.unknown.values()) if self.unknown else _NONE
 
     def pending(self, pair: Pair, kind: OrderKind) -> bool:
         """Return whether an order of a kind in a pair may yet turn out to be executed."""

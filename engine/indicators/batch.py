@@ -8,8 +8,8 @@ is used. A test holds the two equal on every row of every recorded set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise, repeat
 from math import fsum, log
 from typing import Any
 
@@ -30,7 +30,7 @@ from engine.indicators.pipeline import (
 )
 from engine.indicators.talib_light import talib
 from engine.indicators.volatility import CANDLES as GK_CANDLES
-from engine.indicators.volatility import DEAD, garman_klass_term
+from engine.indicators.volatility import DEAD, garman_klass_variance
 from engine.market.aggregate import aggregate
 from engine.market.series import CandleSeries
 from engine.model.market import DAY_MS, YEAR_MS, Candle
@@ -54,12 +54,13 @@ class RecordedPipeline:
         self._shocks = TerminalShocks()
         self._stream = IndicatorPipeline(self._candle_ms)
         self._segment: _Columns | None = None
-        self._row = 0  # of the segment, when it is served in batch
-        self._rows = self._emit()
+        self._last: Indicators | None = None
+        self._rows = chain.from_iterable(self._chunks())
 
     def update(self, candle: Candle) -> Indicators | None:
         """Return the indicators after the next candle of the series, which ``candle`` must be."""
-        return next(self._rows)
+        self._last = row = next(self._rows)
+        return row
 
     @property
     def in_batch(self) -> bool:
@@ -68,27 +69,22 @@ class RecordedPipeline:
 
     def returns(self) -> Floats:
         """Return the last 500 log returns (fewer while warming up), oldest first."""
-        if self._segment is None:
+        if self._segment is None or self._last is None:
             return self._stream.returns()
-        return self._segment.returns[self._row - WINDOW : self._row]
+        last = self._last.candles - 1
+        return self._segment.returns[last - WINDOW : last]
 
-    def _emit(self) -> Iterator[Indicators | None]:
+    def _chunks(self) -> Iterator[Iterable[Indicators | None]]:
         for first, last in _segments(self._series):
             segment = self._series.rows(slice(first, last))
             plain = _is_plain(segment)
             streamed = min(len(segment), STREAMED) if plain else len(segment)
             self._segment = None
-            for candle in segment.candles(0, streamed):
-                yield self._stream.update(candle)
+            yield map(self._stream.update, segment.candles(0, streamed))
             if streamed < len(segment):
-                columns = _Columns(segment)
-                self._segment = columns
+                self._segment = columns = _Columns(segment)
                 for start in range(streamed, len(segment), CHUNK):
-                    end = min(start + CHUNK, len(segment))
-                    self._row = start - 1
-                    for row in columns.rows(start, end, self._shocks):
-                        self._row += 1
-                        yield row
+                    yield columns.rows(start, min(start + CHUNK, len(segment)), self._shocks)
                 # The stream has not seen these candles; the next segment begins anew anyway.
                 self._stream = IndicatorPipeline(self._candle_ms)
 
@@ -168,9 +164,7 @@ class _Columns:
         self._obv = talib.OBV(close, volume)
         self._slope = talib.LINEARREG_SLOPE(close, timeperiod=10)
         self._width_mean = talib.SMA((self._upper - self._lower) / self._middle, timeperiod=100)
-        self.returns = np.fromiter(
-            map(log, (close[1:] / close[:-1]).tolist()), np.float64, len(close) - 1
-        )
+        self.returns = _log(close[1:] / close[:-1])
         self._mean = talib.SMA(self.returns, timeperiod=WINDOW)
         self._sigma = talib.STDDEV(self.returns, timeperiod=WINDOW)
         self._gk, self._gk_median = _garman_klass(s)
@@ -178,15 +172,14 @@ class _Columns:
         self._change = np.sign(np.diff(close, prepend=close[0])) * volume
         self._trends = _trends(s)
 
-    def rows(self, start: int, end: int, shocks: TerminalShocks) -> Iterator[Indicators]:
-        """Yield the indicators after the candles ``start`` to before ``end``."""
+    def rows(self, start: int, end: int, shocks: TerminalShocks) -> Iterable[Indicators]:
+        """Return the indicators after the candles ``start`` to before ``end``."""
         s, part = self._s, slice(start, end)
         close = s.close[part]
         upper, middle, lower = self._upper[part], self._middle[part], self._lower[part]
         vwap = self._vwap[part]
         before = slice(start - 1, end - 1)  # a return belongs to the later of its two candles
-        forecasts = map(shocks.evaluate, self._mean[before].tolist(), self._sigma[before].tolist())
-        up, q05, q50, q95, error = zip(*forecasts, strict=True)
+        forecasts = shocks.evaluate_columns(self._mean[before], self._sigma[before])
         columns = (
             (s.time[part] + s.timeframe_ms).tolist(),
             range(start + 1, end + 1),
@@ -216,11 +209,7 @@ class _Columns:
             self._balance(start, end),
             vwap.tolist(),
             ((close - vwap) / vwap).tolist(),
-            up,
-            q05,
-            q50,
-            q95,
-            error,
+            *(forecast.tolist() for forecast in forecasts),
             self._gk[part].tolist(),
             self._gk_median[part].tolist(),
             (4.0 * (close - middle) / (upper - lower)).tolist(),
@@ -229,17 +218,12 @@ class _Columns:
             *(trend[part].tolist() for trend in self._trends),
             self._notes(part),
         )
-        for row in zip(*columns, strict=True):
-            yield tuple.__new__(Indicators, row)
+        return map(tuple.__new__, repeat(Indicators), zip(*columns, strict=True))
 
     def _balance(self, start: int, end: int) -> list[float]:
-        signed = self._change[start - _BALANCE + 1 : end].tolist()
-        traded = self._s.volume[start - _BALANCE + 1 : end].tolist()
-        result = []
-        for i in range(end - start):
-            total = fsum(traded[i : i + _BALANCE])
-            result.append(fsum(signed[i : i + _BALANCE]) / total if total > 0.0 else 0.0)
-        return result
+        window = slice(start - _BALANCE + 1, end)
+        pairs = zip(_sums(self._change[window]), _sums(self._s.volume[window]), strict=True)
+        return [part / total if total > 0.0 else 0.0 for part, total in pairs]
 
     def _notes(self, part: slice) -> list[tuple[str, ...]]:
         notes: list[tuple[str, ...]] = [()] * (part.stop - part.start)
@@ -250,12 +234,20 @@ class _Columns:
         return notes
 
 
+def _log(values: Floats) -> Floats:
+    """Return natural logarithms as ``math.log`` gives them: numpy's differ in the last bit."""
+    return np.fromiter(map(log, values.tolist()), np.float64, len(values))
+
+
+def _sums(values: Floats) -> Iterator[float]:
+    """Return the exact sums of all runs of ``_BALANCE`` values."""
+    column = values.tolist()
+    last = len(column) - _BALANCE + 1
+    return map(fsum, zip(*(column[k : last + k] for k in range(_BALANCE)), strict=True))
+
+
 def _garman_klass(s: CandleSeries) -> tuple[Floats, Floats]:
-    terms = np.fromiter(
-        map(garman_klass_term, s.open.tolist(), s.high.tolist(), s.low.tolist(), s.close.tolist()),
-        np.float64,
-        len(s),
-    )
+    terms = garman_klass_variance(_log(s.high / s.low), _log(s.close / s.open))
     variance = talib.SMA(terms, timeperiod=GK_CANDLES)
     alive = variance > DEAD
     scaled = np.sqrt(np.where(alive, variance * (YEAR_MS / s.timeframe_ms), 0.0))

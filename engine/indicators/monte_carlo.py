@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DEGREES_OF_FREEDOM = 5  # fat tails, finite kurtosis
+_BLOCK = 200  # paths simulated at a time, an even number: their arrays stay in the cache
 _Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 
@@ -22,7 +23,7 @@ class TerminalShocks:
     up. One candle costs a binary search, and nothing flickers from candle to candle.
     """
 
-    __slots__ = ("_horizon", "_q05", "_q50", "_q95", "_root", "_sorted", "paths")
+    __slots__ = ("_column", "_horizon", "_q05", "_q50", "_q95", "_root", "_sorted", "paths")
 
     def __init__(self, paths: int = 2_000, horizon: int = 12, seed: int = 20_240_101) -> None:
         if paths < 1_000 or paths % 2 or horizon < 1:
@@ -35,7 +36,8 @@ class TerminalShocks:
         self.paths = paths
         self._horizon = float(horizon)
         self._root = sqrt(horizon)
-        self._sorted: list[float] = np.sort(shocks).tolist()
+        self._column = np.sort(shocks)
+        self._sorted: list[float] = self._column.tolist()  # bisect wants Python numbers
         self._q05, self._q50, self._q95 = np.quantile(shocks, (0.05, 0.5, 0.95)).tolist()
 
     def evaluate(self, mean: float, sigma: float) -> tuple[float, float, float, float, float]:
@@ -58,6 +60,21 @@ class TerminalShocks:
             drift + spread * self._q95,
             sqrt(up * (1.0 - up) / paths),
         )
+
+    def evaluate_columns(
+        self, mean: NDArray[np.float64], sigma: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Return what ``evaluate`` returns, bit for bit, for whole columns."""
+        drift = mean * self._horizon
+        spread = sigma * self._root
+        moves = spread > 0.0
+        standard = -drift / np.where(moves, spread, 1.0)
+        paths = self.paths
+        up = (paths - np.searchsorted(self._column, standard, side="right")) / paths
+        up = np.where(moves, up, 0.5)
+        quantiles = (drift + spread * q for q in (self._q05, self._q50, self._q95))
+        error = np.where(moves, np.sqrt(up * (1.0 - up) / paths), 0.0)
+        return up, *(np.where(moves, each, drift) for each in quantiles), error
 
 
 class TargetFirst(NamedTuple):
@@ -97,15 +114,19 @@ def target_first(
         raise ValueError(f"stop {stop_return} and target {target_return} must straddle zero")
     if returns.size == 0 or paths < 1 or horizon < 1:
         raise ValueError("needs returns, paths and a horizon")
-    steps = _resample(returns, paths * horizon, seed_parts).reshape(paths, horizon)
-    travelled = np.cumsum(steps, axis=1)
     if target_return < 0.0:
-        travelled, stop_return, target_return = -travelled, -stop_return, -target_return
-    outside = (travelled >= target_return) | (travelled <= stop_return)
-    left_at = outside.argmax(axis=1)  # 0 for a path that stays inside: the side tells
-    side = travelled[np.arange(paths), left_at]
-    won = int(np.count_nonzero(side >= target_return))
-    lost = int(np.count_nonzero(side <= stop_return))
+        returns, stop_return, target_return = -returns, -stop_return, -target_return
+    generator = _generator(seed_parts)
+    won = lost = 0
+    for first in range(0, paths, _BLOCK):
+        count = min(_BLOCK, paths - first)
+        steps = _resample(returns, count * horizon, generator).reshape(count, horizon)
+        travelled = np.cumsum(steps, axis=1)
+        outside = (travelled >= target_return) | (travelled <= stop_return)
+        left_at = outside.argmax(axis=1)  # 0 for a path that stays inside: the side tells
+        side = travelled[np.arange(count), left_at]
+        won += int(np.count_nonzero(side >= target_return))
+        lost += int(np.count_nonzero(side <= stop_return))
     share = won / paths
     low, high = wilson(won, paths)
     return TargetFirst(
@@ -128,16 +149,20 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach))
 
 
+def _generator(seed_parts: tuple[str | int, ...]) -> np.random.Philox:
+    text = "\x1f".join(map(str, seed_parts))
+    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    return np.random.Philox(key=key)
+
+
 def _resample(
-    returns: NDArray[np.float64], count: int, seed_parts: tuple[str | int, ...]
+    returns: NDArray[np.float64], count: int, generator: np.random.Philox
 ) -> NDArray[np.float64]:
     """Draw ``count`` returns with replacement; 32 random bits each, scaled to an index.
 
     The scaling is biased by less than the number of returns / 2**32.
     """
-    text = "\x1f".join(map(str, seed_parts))
-    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
-    raw = np.random.Philox(key=key).random_raw((count + 1) // 2)
+    raw = generator.random_raw((count + 1) // 2)
     bits = raw.astype("<u8", copy=False).view("<u4")[:count]
     index = (bits * np.uint64(returns.size)) >> np.uint64(32)
     return returns[index.view(np.int64)]

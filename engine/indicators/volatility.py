@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from math import log, sqrt
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.indicators.rolling import RunningMedian
 from engine.indicators.talib_light import stream
 from engine.model.market import YEAR_MS
+
+_Number = TypeVar("_Number", float, NDArray[np.float64])
 
 CANDLES = 20
 _BODY = 2.0 * log(2.0) - 1.0
@@ -17,8 +21,11 @@ DEAD = 1e-14  # variance of a candle below which it is rounding
 
 def garman_klass_term(open_: float, high: float, low: float, close: float) -> float:
     """Return one candle's variance of log price (Garman and Klass 1980, without drift)."""
-    reach = log(high / low)
-    body = log(close / open_)
+    return garman_klass_variance(log(high / low), log(close / open_))
+
+
+def garman_klass_variance(reach: _Number, body: _Number) -> _Number:
+    """Return the variance from ln(high / low) and ln(close / open), numbers or columns."""
     return 0.5 * reach * reach - _BODY * body * body
 
 

@@ -11,6 +11,8 @@ from engine.model.market import Pair
 class Level(StrEnum):
     """The circuit breaker's levels, mildest first."""
 
+    __hash__ = str.__hash__  # as for the enumerations of ``engine.model.signal``
+
     CLOSED = "CLOSED"
     ALERT = "ALERT"
     THROTTLE = "THROTTLE"

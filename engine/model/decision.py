@@ -45,7 +45,8 @@ class V1Result(NamedTuple):
     """The probabilistic signal: score in [-1, 1] (positive = long), before V2.
 
     ``categories`` and ``weights`` follow ``engine.signals.v1.CATEGORIES``; the weights are
-    the ones in force after the regime's tilt and sum to 1.
+    the ones in force after the regime's tilt and sum to 1. ``entry_score`` is what the score has
+    to exceed on either side.
     """
 
     score: float
@@ -55,6 +56,7 @@ class V1Result(NamedTuple):
     weights: tuple[float, ...]
     action: Action
     confidence: float
+    entry_score: float = 0.20
 
 
 class V2Result(NamedTuple):
@@ -174,14 +176,8 @@ class BreakerGate(NamedTuple):
     reason: str
 
 
-class Decision(NamedTuple):
-    """One pass for one pair. Stages that were not reached are None.
-
-    ``proposal`` is what the signal layers want, ``action`` what will be done. ``blocked_by``
-    names the gate that stopped a proposal ("" when none did). ``shadow`` marks a proposal
-    followed only on paper because size was withheld for want of an edge; then ``sizing`` holds
-    the size of the shadow trade.
-    """
+class _Decision(NamedTuple):
+    """The fields of a ``Decision``."""
 
     pair: Pair
     time: int
@@ -202,3 +198,23 @@ class Decision(NamedTuple):
     blocked_by: str
     reason: str
     shadow: bool = False
+
+
+class Decision(_Decision):
+    """One pass for one pair. Stages that were not reached are None.
+
+    ``proposal`` is what the signal layers want, ``action`` what will be done. ``blocked_by``
+    names the gate that stopped a proposal ("" when none did). ``shadow`` marks a proposal
+    followed only on paper because size was withheld for want of an edge; then ``sizing`` holds
+    the size of the shadow trade.
+    """
+
+    __slots__ = ()
+
+    @property
+    def reason(self) -> str:
+        """Return why, in a sentence; that of most candles is written only when it is read."""
+        said, v1 = super().reason, self.v1
+        if said or v1 is None:
+            return said
+        return f"score {v1.score:+.2f} within +/-{v1.entry_score:.2f}"

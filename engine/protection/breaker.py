@@ -116,6 +116,22 @@ class CircuitBreaker(BreakerMachine):
         """Take whether the last write to the ledger or the audit log failed."""
         return self._take([Reading(Trigger.WRITE_FAILURE, float(failed))], now)
 
+    def record_pass(
+        self,
+        *,
+        equity: float,
+        candles_late: float,
+        seconds_without_price: float,
+        records_failing: bool,
+        now: int,
+    ) -> Changes:
+        """Take what every decision pass reads: equity, the age of data, and the records."""
+        readings = self._feeds.loss(equity, self._watch(now))
+        readings.append(Reading(Trigger.LATE_CANDLES, candles_late))
+        readings.append(Reading(Trigger.PRICE_AGE, seconds_without_price))
+        readings.append(Reading(Trigger.WRITE_FAILURE, float(records_failing)))
+        return self._take(readings, now)
+
     def record_fault(self, sentence: str, now: int) -> Changes:
         """Take a memory or security fault, described in a sentence: SHUTDOWN."""
         return self._take([Reading(Trigger.FAULT, 1.0, sentence)], now)
@@ -127,8 +143,10 @@ class CircuitBreaker(BreakerMachine):
         changes: Changes = []
         if self._feeds.orders:
             changes += self._take([self._feeds.failure_rate(self._now)], now)
-        changes += self._cool_down(now)
-        changes += self._expire(now, backwards)
+        if self._raised:
+            changes += self._cool_down(now)
+        if self._pin or self._hold:
+            changes += self._expire(now, backwards)
         return changes
 
     # ------------------------------------------------------------------ answers

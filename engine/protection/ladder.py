@@ -47,7 +47,7 @@ class Ladder:
         self.value = value
         self.reading = level
         self.read_at = now
-        if level.rank < self.level.rank or level is Level.CLOSED:
+        if level is Level.CLOSED or level.rank < self.level.rank:
             return False
         rose = level is not self.level
         if rose:

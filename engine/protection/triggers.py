@@ -17,6 +17,8 @@ from engine.model.commands import Level
 class Trigger(StrEnum):
     """One cause the breaker watches; the value is the name a person reads."""
 
+    __hash__ = str.__hash__  # as for the enumerations of ``engine.model.signal``
+
     LATENCY = "exchange latency"
     ORDER_FAILURES = "order failures"
     FAILURE_RATE = "order failure rate"
@@ -132,7 +134,7 @@ class TriggerRule:
             if self.breach is Breach.REACHED:
                 return limit
             return math.nextafter(limit, math.inf if self.breach is Breach.ABOVE else -math.inf)
-        return max(-_LARGEST, min(_LARGEST, value))
+        return value if -_LARGEST < value < _LARGEST else math.copysign(_LARGEST, value)
 
     def describe(self, value: float) -> str:
         """Return the reading as a sentence without its full stop."""

@@ -45,11 +45,15 @@ class Watch:
         self, now: int, account: Account, stale_ms: float, records_failing: bool
     ) -> list[Event]:
         """Tell the breaker how account, data and records stand; ``stale_ms`` only if exposed."""
-        breaker = self.breaker
-        events: list[Event] = list(breaker.record_equity(float(account.equity), now))
-        events += breaker.record_data_age(stale_ms / self._candle_ms, stale_ms / 1000, now)
-        events += breaker.record_write_failure(records_failing, now)
-        events += breaker.tick(now)
+        events: list[Event] = []
+        events += self.breaker.record_pass(
+            equity=float(account.equity),
+            candles_late=stale_ms / self._candle_ms,
+            seconds_without_price=stale_ms / 1000,
+            records_failing=records_failing,
+            now=now,
+        )
+        events += self.breaker.tick(now)
         return self._with_pending(events)
 
     def position_pass(self, now: int, account: Account, record: TrackRecord) -> list[Event]:
@@ -106,9 +110,8 @@ class Watch:
 
     def withholds(self, now: int) -> str:
         """Return why real money is withheld for want of an edge alone, "" when it is not."""
-        gate = self.gate(now)
-        if gate.verdict is Verdict.BLOCK and self.breaker.for_lack_of_edge:
-            return gate.reason
+        if self.breaker.for_lack_of_edge and self.gate(now).verdict is Verdict.BLOCK:
+            return self.gate(now).reason
         report = self.report
         if report is not None and report.blocks_entries and not self._shadow_positive:
             return f"strategy monitor: {report.severity}; {report.advice}"
@@ -152,5 +155,7 @@ class Watch:
         return self.breaker.record_degradation(self.report.severity, healthy, now)
 
     def _with_pending(self, events: list[Event] | list[BreakerChanged]) -> list[Event]:
+        if not self._pending:
+            return list(events)
         pending, self._pending = self._pending, []
         return [*pending, *events]

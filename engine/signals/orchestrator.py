@@ -11,11 +11,9 @@ OVERRULE_CONFIDENCE = 0.70
 WAITING = Signal(Action.WAIT, 0.0, 1.0, "", "warming up")
 
 
-def wait(v1: V1Result, entry_score: float) -> Signal:
-    """Return the signal of a V1 that proposes nothing."""
-    return Signal(
-        Action.WAIT, v1.confidence, 1.0, "", f"score {v1.score:+.2f} within +/-{entry_score:.2f}"
-    )
+def wait(v1: V1Result) -> Signal:
+    """Return the signal of a V1 that proposes nothing; the score says why."""
+    return tuple.__new__(Signal, (Action.WAIT, v1.confidence, 1.0, "", ""))
 
 
 def combine(v1: V1Result, v2: V2Result, ind: Indicators, min_confidence: float) -> Signal:

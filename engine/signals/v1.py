@@ -44,14 +44,15 @@ def regime_weights(strategy: Strategy) -> dict[Regime, tuple[float, ...]]:
 
 def volatility_factor(gk: float, median: float) -> float:
     """Return 1 while volatility is at or below its median, down to 0.5 at three times it."""
-    if median <= 0.0:
+    if gk <= median or median <= 0.0:
         return 1.0
-    return 1.0 - 0.25 * min(2.0, max(0.0, gk / median - 1.0))
+    excess = gk / median - 1.0
+    return 1.0 - 0.25 * (excess if excess < 2.0 else 2.0)
 
 
 def score_categories(ind: Indicators) -> tuple[float, float, float, float, float, float]:
     """Return the six category scores in the order of ``CATEGORIES``."""
-    atr = ind.atr
+    atr, close, ema20 = ind.atr, ind.close, ind.ema20
     if atr <= 0.0:
         return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     momentum = (
@@ -59,18 +60,19 @@ def score_categories(ind: Indicators) -> tuple[float, float, float, float, float
     ) / 3.0
     direction = (
         tanh(1.1 * ind.macd_hist / atr)
-        + tanh(0.36 * (ind.ema9 - ind.ema20) / atr)
-        + tanh(0.18 * (ind.ema20 - ind.ema50) / atr)
+        + tanh(0.36 * (ind.ema9 - ema20) / atr)
+        + tanh(0.18 * (ema20 - ind.ema50) / atr)
     ) / 3.0
-    trend = direction * min(1.0, ind.adx / 40.0)
+    strength = ind.adx / 40.0
+    trend = direction * strength if strength < 1.0 else direction
     width = ind.bb_upper - ind.bb_lower
-    position = 2.0 * (ind.close - ind.bb_middle) / width if width > 0.0 else 0.0
+    position = 2.0 * (close - ind.bb_middle) / width if width > 0.0 else 0.0
     reversion = -(tanh(ind.z_score / 3.0) + tanh(0.5 * position)) / 2.0
-    expansion = tanh(max(0.0, ind.bb_width_ratio - 0.8))
-    volatility = tanh(0.55 * position) * expansion
+    widening = ind.bb_width_ratio - 0.8
+    volatility = tanh(0.55 * position) * tanh(widening) if widening > 0.0 else 0.0
     volume = (
         tanh((ind.mfi - 50.0) / 55.0)
-        + tanh(ind.vwap_distance * ind.close / (11.0 * atr))
+        + tanh(ind.vwap_distance * close / (11.0 * atr))
         + tanh(ind.obv_slope)
     ) / 3.0
     probability = tanh(2.0 * (ind.mc_up - 0.5))
@@ -89,11 +91,17 @@ def score(ind: Indicators, weights: tuple[float, ...], strategy: Strategy) -> V1
     raw = w0 * c0 + w1 * c1 + w2 * c2 + w3 * c3 + w4 * c4 + w5 * c5
     factor = volatility_factor(ind.gk, ind.gk_median)
     value = raw * factor
-    if value > strategy.entry_score:
+    threshold = strategy.entry_score
+    if value > threshold:
         action = Action.ENTER_LONG
-    elif value < -strategy.entry_score:
+    elif value < -threshold:
         action = Action.ENTER_SHORT
     else:
         action = Action.WAIT
-    confidence = min(1.0, abs(value) / strategy.full_confidence_score)
-    return V1Result(value, raw, factor, categories, weights, action, confidence)
+    confidence = abs(value) / strategy.full_confidence_score
+    if confidence > 1.0:
+        confidence = 1.0
+    # A tuple built as one costs a third of its generated constructor; this is every candle.
+    return tuple.__new__(
+        V1Result, (value, raw, factor, categories, weights, action, confidence, threshold)
+    )

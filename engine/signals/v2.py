@@ -9,6 +9,8 @@ stay neutral.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from engine.model.decision import V2Result
 from engine.model.signal import Indicators, Regime, RuleVote, Side, Strength, Vote
 from engine.strategy import Strategy
@@ -23,23 +25,31 @@ SLOPE_MIN_ATR = 0.05  # regression slope per candle, in ATR
 VWAP_MIN_ATR = 0.25
 OBV_MIN = 0.10
 
-_WEIGHTS = {
-    "higher_timeframe": 1.5,
-    "adx": 1.3,
-    "ema_alignment": 1.2,
-    "macd": 1.1,
-    "rsi": 1.1,
-    "z_score": 1.0,
-    "bollinger": 1.0,
-    "stochastic": 0.9,
-    "slope": 0.9,
-    "monte_carlo": 0.8,
-    "mfi": 0.8,
-    "obv": 0.7,
-    "vwap": 0.7,
-}
-RULES = tuple(_WEIGHTS)
-_ADVERB = {Vote.LONG: "long", Vote.SHORT: "short", Vote.NEUTRAL: "neutral", Vote.AVOID: "avoid"}
+
+class Rule(NamedTuple):
+    """A rule's name, its weight, and what it saw in words with a place for the value."""
+
+    name: str
+    weight: float
+    text: str
+
+
+_RULES = (  # by weight
+    Rule("higher_timeframe", 1.5, "higher timeframes {:+.0f} of 2"),
+    Rule("adx", 1.3, "ADX {:.1f}"),
+    Rule("ema_alignment", 1.2, "EMA 9/20/50 alignment {:+.0f}"),
+    Rule("macd", 1.1, "MACD histogram {:+.3f} ATR"),
+    Rule("rsi", 1.1, "RSI {:.1f}"),
+    Rule("z_score", 1.0, "Z-score {:+.2f}"),
+    Rule("bollinger", 1.0, "close at {:+.2f} Bollinger half-widths"),
+    Rule("stochastic", 0.9, "Stochastic %K {:.1f}"),
+    Rule("slope", 0.9, "regression slope {:+.3f} ATR per candle"),
+    Rule("monte_carlo", 0.8, "Monte Carlo P(up) {:.2f}"),
+    Rule("mfi", 0.8, "MFI {:.1f}"),
+    Rule("obv", 0.7, "OBV slope {:+.2f}"),
+    Rule("vwap", 0.7, "{:+.2f} ATR from VWAP"),
+)
+RULES = tuple(rule.name for rule in _RULES)
 
 
 def votes(ind: Indicators, regime: Regime, strategy: Strategy) -> dict[str, tuple[Vote, float]]:
@@ -103,9 +113,9 @@ def evaluate(
     conflicting: list[RuleVote] = []
     neutral: list[RuleVote] = []
     seen = votes(ind, regime, strategy)
-    for rule, weight in _WEIGHTS.items():
+    for rule, weight, text in _RULES:
         vote, value = seen[rule]
-        entry = RuleVote(rule, vote, value, weight, _sentence(rule, vote, value))
+        entry = tuple.__new__(RuleVote, (rule, vote, value, weight, text))
         if vote is wanted:
             supporting.append(entry)
         elif vote is Vote.NEUTRAL:
@@ -134,24 +144,3 @@ def evaluate(
         tuple(neutral),
         reason,
     )
-
-
-_TEXT = {
-    "rsi": "RSI {:.1f}",
-    "stochastic": "Stochastic %K {:.1f}",
-    "bollinger": "close at {:+.2f} Bollinger half-widths",
-    "z_score": "Z-score {:+.2f}",
-    "mfi": "MFI {:.1f}",
-    "macd": "MACD histogram {:+.3f} ATR",
-    "ema_alignment": "EMA 9/20/50 alignment {:+.0f}",
-    "slope": "regression slope {:+.3f} ATR per candle",
-    "vwap": "{:+.2f} ATR from VWAP",
-    "obv": "OBV slope {:+.2f}",
-    "adx": "ADX {:.1f}",
-    "monte_carlo": "Monte Carlo P(up) {:.2f}",
-    "higher_timeframe": "higher timeframes {:+.0f} of 2",
-}
-
-
-def _sentence(rule: str, vote: Vote, value: float) -> str:
-    return f"{_TEXT[rule].format(value)}: {_ADVERB[vote]}"

@@ -64,6 +64,7 @@ class SimulatedVenue:
             for stamp, rate in rates
         }
         self._account = SimulatedAccount(name, self._costs, balance)
+        self._told = Account(balance, balance, balance)
         self._bars: dict[Pair, Candle] = {}
         self._steps: deque[MarketStep] = deque(maxlen=_REMEMBERED_STEPS)
         self._time = 0
@@ -213,7 +214,9 @@ class SimulatedVenue:
     async def account(self) -> Account:
         """Return balance, equity at the mark and free margin."""
         account = self._account
-        return Account(account.balance, account.equity, account.available)
+        if account.holdings or account.balance is not self._told.balance:
+            self._told = Account(account.balance, account.equity, account.available)
+        return self._told
 
     async def positions(self) -> Sequence[VenuePosition]:
         """Return the open positions."""
@@ -243,6 +246,8 @@ class SimulatedVenue:
 
     def drain(self) -> Sequence[VenueEvent]:
         """Return what happened by itself since the last call, in order."""
+        if not self._account.events:
+            return ()
         events, self._account.events = self._account.events, []
         return events
 

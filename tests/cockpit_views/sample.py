@@ -147,20 +147,20 @@ V1 = V1Result(
 V2 = V2Result(
     valid=True, confirmation=7 / 13, strength=Strength.NORMAL,
     supporting=tuple(
-        RuleVote(rule, Vote.LONG, value, weight, sentence)
-        for rule, value, weight, sentence in (
-            ("higher_timeframe", 2.0, 1.5, "higher timeframes +2 of 2: long"),
-            ("adx", 33.8, 1.3, "ADX 33.8: long"),
-            ("ema_alignment", 1.0, 1.2, "EMA 9/20/50 alignment +1: long"),
-            ("macd", 0.1667, 1.1, "MACD histogram +0.167 ATR: long"),
-            ("slope", 0.1207, 0.9, "regression slope +0.121 ATR per candle: long"),
-            ("monte_carlo", 0.66, 0.8, "Monte Carlo P(up) 0.66: long"),
-            ("obv", 0.31, 0.7, "OBV slope +0.31: long"),
+        RuleVote(rule, Vote.LONG, value, weight, text)
+        for rule, value, weight, text in (
+            ("higher_timeframe", 2.0, 1.5, "higher timeframes {:+.0f} of 2"),
+            ("adx", 33.8, 1.3, "ADX {:.1f}"),
+            ("ema_alignment", 1.0, 1.2, "EMA 9/20/50 alignment {:+.0f}"),
+            ("macd", 0.1667, 1.1, "MACD histogram {:+.3f} ATR"),
+            ("slope", 0.1207, 0.9, "regression slope {:+.3f} ATR per candle"),
+            ("monte_carlo", 0.66, 0.8, "Monte Carlo P(up) {:.2f}"),
+            ("obv", 0.31, 0.7, "OBV slope {:+.2f}"),
         )
     ),
-    conflicting=(RuleVote("vwap", Vote.SHORT, -0.412, 0.7, "-0.41 ATR from VWAP: short"),),
+    conflicting=(RuleVote("vwap", Vote.SHORT, -0.412, 0.7, "{:+.2f} ATR from VWAP"),),
     neutral=tuple(
-        RuleVote(rule, Vote.NEUTRAL, value, weight, f"{rule} {value}: neutral")
+        RuleVote(rule, Vote.NEUTRAL, value, weight, f"{rule} {{}}")
         for rule, value, weight in (
             ("rsi", 63.4, 1.1), ("z_score", 1.27, 1.0), ("bollinger", 0.632, 1.0),
             ("stochastic", 71.0, 0.9), ("mfi", 64.0, 0.8),

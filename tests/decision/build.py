@@ -123,7 +123,7 @@ def context(**changes: Any) -> Context:
         closed_to_entries="",
         breaker_lacks_edge=False,
     )
-    return replace(base, **changes)
+    return base._replace(**changes)
 
 
 def no_edge(**changes: Any) -> Context:

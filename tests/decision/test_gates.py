@@ -310,8 +310,8 @@ def test_a_size_too_small_for_other_reasons_is_no_thin_edge() -> None:
     given = inputs(sure, instrument=build.instrument(min_notional=Decimal(9)))
     around = context(edge=build.PROVEN._replace(kelly=0.024), account=account)
     assert decide(given, around).action is Action.ENTER_LONG
-    assert decide(given, replace(around, edge=build.EXPLORING)).action is Action.ENTER_LONG
-    decision = decide(given, replace(around, breaker=build.THROTTLED))
+    assert decide(given, around._replace(edge=build.EXPLORING)).action is Action.ENTER_LONG
+    decision = decide(given, around._replace(breaker=build.THROTTLED))
     assert (decision.blocked_by, decision.shadow) == ("sizing", False)
 
 

@@ -83,6 +83,6 @@ def test_both_higher_timeframes_against_it_veto(side: Side, confidence: float) -
 
 
 def test_a_v1_that_waits_keeps_its_figures() -> None:
-    signal = wait(v1(0.3, Action.WAIT)._replace(score=-0.15), 0.20)
+    signal = wait(v1(0.3, Action.WAIT)._replace(score=-0.15))
     assert (signal.action, signal.confidence) == (Action.WAIT, 0.3)
-    assert signal.reason == "score -0.15 within +/-0.20"
+    assert signal.reason == ""

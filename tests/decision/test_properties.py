@@ -167,9 +167,7 @@ def test_a_pair_does_not_see_the_later_candles_of_another() -> None:
         scanner = Scanner((BTC, ETH), CANDLE_MS, build.context().instruments)
         clock = [0]
         account = build.ACCOUNT._replace(exposures=(Exposure(ETH, Side.LONG, 3_000.0, 50.0),))
-        around = build.context(
-            account=account, correlation=scanner.correlation, edge=build.PROVEN
-        )
+        around = build.context(account=account, correlation=scanner.correlation, edge=build.PROVEN)
         lines = []
         for a, b in zip(btc, other, strict=True):
             scanner.close_candles({BTC: a, ETH: b})

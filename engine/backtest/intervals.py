@@ -12,6 +12,7 @@ from engine.model.market import DAY_MS
 from engine.model.orders import ClosedTrade
 
 RESAMPLES = 2_000
+MIN_DAYS = 10
 _SEED = 20_250_601
 _AT_ONCE = 200
 
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A figure with its 95 % bootstrap interval; the bounds are None under two days."""
+    """A figure with its 95 % bootstrap interval; the bounds are None on too few days."""
 
     value: float
     low: float | None
@@ -58,10 +59,13 @@ def total(sums: Floats) -> Interval:
 def per_trade(sums: Floats, counts: Floats) -> Interval | None:
     """Return the mean per trade with its interval, None without a trade.
 
-    Whole days are drawn, so that trades which shared a day stay together (cluster bootstrap).
+    Whole days are drawn, so that trades which shared a day stay together (cluster bootstrap). On
+    fewer than ``MIN_DAYS`` days with a trade there are no bounds: so few days resemble each other.
     """
     if not counts.sum():
         return None
+    if np.count_nonzero(counts) < MIN_DAYS:
+        return Interval(float(sums.sum() / counts.sum()), None, None)
     means = []
     for draws in _resamples(len(sums)):
         n = draws @ counts

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.backtest.runs import Ground, Progress, Run, run_one
+from engine.market.series import CandleSet
 from engine.model.decision import Decision
 from engine.model.market import Pair
 from engine.strategy import Strategy
@@ -78,15 +79,8 @@ def check_lookahead(
     ground: Ground, strategy: Strategy, progress: Progress, cuts: int = CUTS
 ) -> LookaheadReport:
     """Compare the run over all candles with runs over the candles up to ``cuts`` instants."""
-    candles, unit = ground.candles, ground.candles.timeframe_ms
-    count = (candles.end - candles.start) // unit
-    first = min(ground.limits.warmup_candles, count // 2)  # before it nothing is decided
-    instants = tuple(
-        sorted(
-            {candles.start + (first + (count - first) * k // (cuts + 1)) * unit
-             for k in range(1, cuts + 1)}
-        )
-    )  # fmt: skip
+    candles = ground.candles
+    instants = _instants(candles, ground.limits.warmup_candles, cuts)
     digests = array("q")
     times = array("q")
 
@@ -121,6 +115,14 @@ def check_lookahead(
             gone = Disagreement(candles.pairs[0], cut, cut, "decisions", str(expected), missing)
             return LookaheadReport(instants, compared, gone)
     return LookaheadReport(instants, compared, None)
+
+
+def _instants(candles: CandleSet, warmup: int, cuts: int) -> tuple[int, ...]:
+    """Return where to cut, evenly over what follows the warm-up."""
+    count = (candles.end - candles.start) // candles.timeframe_ms
+    first = min(warmup, count // 2)  # before it nothing is decided
+    numbers = {first + (count - first) * k // (cuts + 1) for k in range(1, cuts + 1)}
+    return tuple(candles.start + number * candles.timeframe_ms for number in sorted(numbers))
 
 
 class _Comparing:

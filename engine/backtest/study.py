@@ -8,7 +8,7 @@ from functools import cached_property
 
 from engine.backtest.compare import Comparison
 from engine.backtest.folds import Walk
-from engine.backtest.intervals import Interval, daily, per_trade, total
+from engine.backtest.intervals import MIN_DAYS, Interval, daily, per_trade, total
 from engine.backtest.null_model import NullFindings
 from engine.backtest.runner import BacktestResult
 from engine.risk.performance import Metrics, metrics
@@ -69,7 +69,10 @@ class Study:
         if r is None:
             return "No edge can be shown or denied: there is no closed trade."
         if r.low is None or r.high is None:
-            return "No edge can be shown or denied: the trades of one day say nothing."
+            return (
+                f"No edge can be shown or denied: {r.value:+.2f} R per trade, with trades on fewer "
+                f"than {MIN_DAYS} days."
+            )
         words = f"{r.value:+.2f} R per trade, 95 % interval {r.low:+.2f} to {r.high:+.2f}"
         if r.verdict < 0:
             sentence = f"There is no edge: it loses {words}."

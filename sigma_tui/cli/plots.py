@@ -39,6 +39,6 @@ def _plot(points: Points, title: str, width: int) -> list[str]:
     plotext.xticks(
         marks, [f"{datetime.fromtimestamp(mark / 1000, UTC):%Y-%m-%d}" for mark in marks]
     )
-    text: str = plotext.build()
+    text: str = plotext.uncolorize(plotext.build())
     plotext.clear_figure()
-    return text.rstrip("\n").splitlines()
+    return [line.rstrip() for line in text.rstrip("\n").splitlines()]

@@ -58,6 +58,7 @@ def test_days_are_kept_together():
 
 def test_intervals_are_deterministic_and_know_their_limits():
     sums, counts = daily(spread([1.0, -2.0, 3.0] * 8), START, START + 9 * DAY)
+    assert per_trade(sums, counts).low is None, "eight days with trades are too few"
     assert total(sums) == total(sums)
     assert per_trade(np.zeros(4), np.zeros(4)) is None
     assert total(np.array([3.0])) == Interval(3.0, None, None)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.market.agreement import agreeing, different_spans
 from engine.market.aggregate import aggregate
+from engine.market.agreement import agreeing, different_spans
 from engine.market.series import CandleDataError, CandleSeries
 from engine.model.market import DAY_MS, Pair
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -111,7 +112,8 @@ class Screens:
     def _prepared(self, begun: Callable[[], None]) -> HostedApp:
         app: Any = self._make()
         app.over, app.begun = self._leaving, begun
-        app.driver_class = SteadyDriver
+        if "TEXTUAL_DRIVER" not in os.environ:  # a browser's, set by textual-serve
+            app.driver_class = SteadyDriver
         self._app = app
         return app  # type: ignore[no-any-return]
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal, InvalidOperation
+from itertools import count
 from pathlib import Path
 
 from engine.ledger.errors import LedgerError, explain
@@ -70,6 +71,40 @@ def backup_database(path: Path, target: Path) -> None:
         raise LedgerError(explain(error, target)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def restore_database(path: Path, source: Path) -> Path | None:
+    """Put a checked copy of ``source`` in the place of a database that nobody uses.
+
+    Returns where the database that was there is kept, None when there was none. Raises
+    ``LedgerError`` when the source is damaged, of a newer version, or storage fails; the database
+    stays as it was then.
+    """
+    if findings := check_database(source):
+        raise LedgerError(f"{source}: is not sound ({findings[0]}); nothing was restored")
+    fresh = path.with_name(f"{path.name}.restoring")
+    fresh.unlink(missing_ok=True)
+    backup_database(source, fresh)
+    try:
+        kept = None
+        if path.exists():
+            kept = _unused(path.with_name(f"{path.name}.before-restore"))
+            backup_database(path, kept)  # its journal included
+        for journal in ("-wal", "-shm"):
+            path.with_name(path.name + journal).unlink(missing_ok=True)
+        os.replace(fresh, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise LedgerError(explain(error, path)) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return kept
+
+
+def _unused(path: Path) -> Path:
+    """Return the path, or the first of its numbered names that is free."""
+    numbered = (path.with_name(f"{path.name}-{n}") for n in count(1))
+    return path if not path.exists() else next(p for p in numbered if not p.exists())
 
 
 def thinning(account: str, before: int) -> list[Statement]:

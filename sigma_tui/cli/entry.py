@@ -17,6 +17,7 @@ from sigma_tui.cli import (
     doctor,
     events,
     history,
+    hosting,
     later,
     protection,
     queries,
@@ -41,6 +42,7 @@ GROUPS = (
     protection,
     config,
     doctor,
+    hosting,
     later,
 )
 

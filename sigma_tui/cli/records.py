@@ -1,8 +1,9 @@
-"""Commands about records: ``audit`` (verify, report, replay), ``db`` (check, backup, migrate)."""
+"""Commands about records: ``audit`` (verify, report, replay) and ``db`` (check, restore, ...)."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ def register(commands: Commands) -> None:
     database.add("check", "check structure and arithmetic", check_command)
     backup = database.add("backup", "copy it, also while an engine writes", backup_command)
     backup.add_argument("path", type=Path, metavar="PATH", help="a new file")
+    restore = database.add("restore", "put a backup in its place", restore_command)
+    restore.add_argument("path", type=Path, metavar="PATH", help="a backup")
     database.add("migrate", "bring it to this program's version", migrate_command)
 
 
@@ -115,6 +118,27 @@ def backup_command(args: argparse.Namespace) -> int:
         output.json_object({"file": str(args.path), "bytes": args.path.stat().st_size})
     else:
         output.line(f"{args.path}: written, {args.path.stat().st_size:,} bytes")
+    return DONE
+
+
+def restore_command(args: argparse.Namespace) -> int:
+    """Put a backup in the database's place; not while an engine runs on it."""
+    from engine.home import HomeLock
+    from engine.ledger.upkeep import restore_database
+
+    home = context.home_of(args)
+    home.prepare()
+    lock = HomeLock(home)
+    lock.acquire({"pid": os.getpid(), "started": "a moment ago, to restore a backup"})
+    try:
+        kept = restore_database(home.database, args.path)
+    finally:
+        lock.release()
+    if context.wants_json(args):
+        output.json_object({"file": str(home.database), "kept": str(kept) if kept else None})
+    else:
+        before = f"; the one before is kept as {kept.name}" if kept else ""
+        output.line(f"{home.database}: restored from {args.path}{before}")
     return DONE
 
 

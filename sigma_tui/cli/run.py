@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +74,8 @@ def run_command(args: argparse.Namespace) -> int:
 
 
 def has_terminal() -> bool:
-    """Return whether a person can see and type."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Return whether a person can see and type, here or in a browser."""
+    return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stdout.isatty())
 
 
 def _options(args: argparse.Namespace, home: Home) -> RunOptions:

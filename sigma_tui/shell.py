@@ -27,9 +27,10 @@ from sigma_tui.screens.overlays import HelpOverlay, ThemePicker
 from sigma_tui.screens.registry import VIEWS
 from sigma_tui.screens.view import View
 from sigma_tui.thrift import SpanUpdate
-from sigma_tui.widgets.chat import ChatPane, Prompt
+from sigma_tui.widgets.chat import ChatPane
 from sigma_tui.widgets.key_bar import KeyBar
 from sigma_tui.widgets.panel import Panel
+from sigma_tui.widgets.prompt import Prompt
 from sigma_tui.widgets.status_strip import StatusStrip
 
 SMALLEST = (60, 15)
@@ -101,7 +102,6 @@ class Shell(App[Departure]):
         """Dress the frame."""
         self.set_class(self._glyphs is ASCII, "-ascii")
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
-        self.query_one(ChatPane).greet(self.look)
         self.view.focus_first()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -127,6 +127,7 @@ class Shell(App[Departure]):
     def _restyle(self) -> None:
         self.look = Look(self.loaded[self.theme].palette, self._glyphs)
         self.redraw()
+        self.screen_stack[0].query_one(ChatPane).dress()
         self._write_keys()
 
     def _write_keys(self) -> None:
@@ -156,6 +157,7 @@ class Shell(App[Departure]):
         chat.toggle_class("-open")
         if chat.has_class("-open"):
             chat.prompt.focus()
+            chat.opened()
         else:
             self.view.focus_first()
 

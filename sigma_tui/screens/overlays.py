@@ -18,6 +18,7 @@ from sigma_tui.actions import Action, Needs, grouped, key_name
 from sigma_tui.look import Look
 from sigma_tui.theme import LoadedTheme
 from sigma_tui.widgets.lines import Lines
+from sigma_tui.widgets.prompt import Prompt
 
 _LOCAL: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("Chart", (
@@ -27,6 +28,11 @@ _LOCAL: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("Explain", (
         ("Left Right", "earlier and later decision"), ("[ ]", "pair before and after"),
         ("i", "every input"), ("Up Down", "scroll"),
+    )),
+    ("Assistant", (
+        ("Enter", "send"), ("Ctrl+j", "new line"), ("Up Down", "earlier questions"),
+        *((key_name(key.replace("page", "Page")), does) for key, (_, does) in Prompt.KEYS.items()),
+        ("Esc", "back to the panels"),
     )),
 )  # fmt: skip
 

@@ -24,7 +24,8 @@ p.edge { font-weight: 600; border-left: 4px solid var(--loss); padding-left: .8e
 p.edge.shown { border-color: var(--gain) } p.broken { color: var(--loss); font-weight: 700 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5em 0 }
 th, td { text-align: right; padding: .15em .8em; border-bottom: 1px solid var(--rule) }
-th:first-child, td:first-child { text-align: left; padding-left: 0 } td.words { text-align: left }
+th:first-child, td:first-child { text-align: left; padding-left: 0 }
+table.figures td:last-child { text-align: left; color: var(--soft) }
 th { color: var(--soft); font-weight: 500 } code { overflow-wrap: anywhere }
 figure { margin: 1em 0 } figcaption { color: var(--soft) } svg { width: 100%; height: auto }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif }
@@ -63,10 +64,11 @@ def _sections(study: Study) -> Iterator[str]:
         [(r.name, text.value_text(r), r.words) for r in figures.readings()]
         + [("deepest fall of equity", f"{study.deepest_fall():.1%}", "open positions included")]
         + [
-            (name.replace("_", " "), f"{v.value:,.3f}", f"95 % {v.low:,.3f} to {v.high:,.3f}")
-            for name, v in study.intervals.items()
-            if v is not None and v.low is not None and v.high is not None
+            (words, f"{v.value:,.{n}f}", f"95 % interval {v.low:,.{n}f} to {v.high:,.{n}f}")
+            for name, words, n in text.INTERVALS
+            if (v := study.intervals[name]) and v.low is not None and v.high is not None
         ],
+        "figures",
     )
     yield "<h2>Equity</h2>"
     equity = [(result.start, float(result.starting_balance)), *result.equity]
@@ -138,12 +140,12 @@ def _null(found: NullFindings) -> Iterator[str]:
         yield svg.histogram(chance.seeds, title, chance.strategy)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "groups") -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table class={kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -19,6 +19,11 @@ from engine.risk.expectancy import window_stats
 from engine.risk.performance import Metrics, Reading
 from engine.trace import iso
 
+INTERVALS = (
+    ("net_pnl", "net PnL", 2),
+    ("expectancy", "PnL per trade", 2),
+    ("expectancy_r", "R per trade", 3),
+)  # name, words, decimals
 _LISTED = 12
 
 
@@ -126,11 +131,7 @@ def _shadow(result: BacktestResult) -> Iterator[str]:
 
 
 def _intervals(intervals: Mapping[str, Interval | None]) -> Iterator[str]:
-    for name, words, digits in (
-        ("net_pnl", "net PnL", 2),
-        ("expectancy", "PnL per trade", 2),
-        ("expectancy_r", "R per trade", 3),
-    ):
+    for name, words, digits in INTERVALS:
         value = intervals[name]
         if value is not None and value.low is not None and value.high is not None:
             yield (

@@ -8,7 +8,10 @@ import signal
 import threading
 
 from engine.home import Home
+from sigma_tui.assistance import Assistance
+from sigma_tui.cli import context
 from sigma_tui.hosting import HostedApp, Outcome, Screens
+from sigma_tui.keymap import read_keymap
 from sigma_tui.outlet import BeforeScreens, let_go
 from sigma_tui.remote import RemoteLink
 from sigma_tui.run import LEAVE_S, prepare_terminal
@@ -28,10 +31,14 @@ def run_attach(home: Home, args: argparse.Namespace) -> int:
             ascii=bool(getattr(args, "ascii", False)),
             mouse=not getattr(args, "no_mouse", False),
             theme_dir=home.root / "themes",
+            keymap=keymap,
+            assistance=assistance,
         )
 
+    keymap = read_keymap(home.root)
     prepare_terminal()
     link = RemoteLink(home)
+    assistance = Assistance(link.snapshot, settings=context.settings_of(args), home=home)
     screens = Screens(cockpit, lambda: False)
     before = BeforeScreens()
     heard: list[str] = []

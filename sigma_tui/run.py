@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import orjson
 
+from engine.home import Home
 from engine.host import EngineHost
 from engine.options import RunOptions
 from engine.settings import Settings
@@ -32,7 +33,9 @@ def run_cockpit(settings: Settings, options: RunOptions, args: argparse.Namespac
     A screen that crashes is started again within seconds; the engine does not notice. Signals
     end the engine first, then the screen.
     """
+    from sigma_tui.assistance import Assistance
     from sigma_tui.hosting import HostedApp, Outcome, Screens
+    from sigma_tui.keymap import read_keymap
     from sigma_tui.screens.leave import Departure
 
     def cockpit() -> HostedApp:
@@ -42,10 +45,16 @@ def run_cockpit(settings: Settings, options: RunOptions, args: argparse.Namespac
             ascii=bool(getattr(args, "ascii", False)),
             mouse=not getattr(args, "no_mouse", False),
             theme_dir=options.home / "themes",
+            keymap=keymap,
+            assistance=assistance,
         )
 
+    keymap = read_keymap(options.home)
     prepare_terminal()
     host = EngineHost.of(settings, options)
+    assistance = Assistance(
+        host.snapshot, settings=settings, home=Home(options.home), host=host, data=options.data
+    )
     ending = Ending(host, keep=keeps(args))
     with Signals(ending.heard):
         screens = Screens(cockpit, lambda: options.duration_s is not None and not host.alive())

@@ -13,18 +13,19 @@ from pathlib import Path
 from sigma_tui.cli import (
     attach,
     candles,
+    chat,
     config,
     doctor,
     events,
     history,
     hosting,
-    later,
     protection,
     queries,
     records,
     replay,
     run,
     steering,
+    strategies,
 )
 from sigma_tui.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, CommandError
 from sigma_tui.cli.parser import build_parser, normalise
@@ -43,7 +44,8 @@ GROUPS = (
     config,
     doctor,
     hosting,
-    later,
+    strategies,
+    chat,
 )
 
 
@@ -87,6 +89,8 @@ def _code(error: Exception) -> int | None:
         return error.code
     # Looked up by module, so that a quick command need not load what cannot have failed.
     for module, name, code in (
+        ("sigma_tui.actions", "KeymapError", USAGE),
+        ("sigma_tui.theme", "ThemeError", USAGE),
         ("engine.home", "HomeBusy", FAILED),
         ("engine.home", "HomeError", USAGE),
         ("engine.settings", "SettingsError", USAGE),

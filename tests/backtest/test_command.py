@@ -128,7 +128,8 @@ def test_ctrl_c_reaches_a_study_in_two_processes(place):  # noqa: F811
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    time.sleep(4)
+    wait_until(out.is_dir)  # from here on it listens
+    time.sleep(3)
     os.killpg(process.pid, signal.SIGINT)
     shown, err = process.communicate(timeout=120)
     assert process.returncode == 130, err

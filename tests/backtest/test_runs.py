@@ -100,7 +100,7 @@ def test_stability_counts_folds():
 
 
 def test_processes_find_what_one_process_finds(ground):
-    runs = [Run(), *plan_folds(ground.candles, 2, WARMUP, Strategy())]
+    runs = [Run(until=START + 900 * UNIT), *plan_folds(ground.candles, 2, WARMUP, Strategy())]
     shares: list[float] = []
     two = run_all(ground, runs, shares.append, processes=2)
     one = run_all(ground, runs, nobody, processes=1)
@@ -125,7 +125,7 @@ def test_an_interrupt_ends_the_runs_and_keeps_what_there_is(ground):
 
 
 def test_an_interrupt_reaches_the_workers():
-    ground = ground_over(market(4_000))
+    ground = ground_over(market(2_500))
 
     def pressed(share: float) -> None:
         if share > 0:
@@ -134,7 +134,7 @@ def test_an_interrupt_reaches_the_workers():
     found = run_all(ground, [Run()] * 4, pressed, processes=2)
     ran = [result for result in found if result is not None]
     assert len(ran) < 4
-    assert all(result.interrupted or result.decisions == 8_000 for result in ran)
+    assert all(result.interrupted or result.decisions == 5_000 for result in ran)
     assert any(result.interrupted for result in ran)
 
 

@@ -248,7 +248,9 @@ class Engine:
         )
         if left:
             now = self.clock.now()
-            notes += await resume.take_up(trader, stage.simulated, self.ledger, left, now)
+            notes += await resume.take_up(
+                trader, stage.simulated, self.ledger, left, now, stage.balance
+            )
         notes += await self.strategies.recall(trader)
         return trader
 

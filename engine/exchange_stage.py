@@ -195,8 +195,12 @@ class ExchangeStage:
             )
 
     async def join(self, trader: Trader) -> list[str]:
-        """Warm the trader up and reconcile it with the venue."""
+        """Bring the trader in step with the venue, every position guarded, then warm it up."""
+        notes = await self._align(trader)
         await asyncio.to_thread(trader.scanner.seed, self._market.history())
+        return notes
+
+    async def _align(self, trader: Trader) -> list[str]:
         self._ears.trader = trader
         notes = list(self._session.notes)
         if self._live is None:
@@ -213,6 +217,8 @@ class ExchangeStage:
             if rules.max_leverage < trader.limits.leverage
         ]
         notes += await self._reconciler.run(self.clock.now())
+        for pair in sorted(pair for pair, p in book.positions.items() if p.stop_order_id is None):
+            await book.protect(pair)
         return notes
 
     # Running

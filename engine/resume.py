@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from heapq import merge
 from typing import Any
 
 from engine.execution import recovery
+from engine.execution.desk import EVIDENCE_MS
 from engine.ledger.store import Ledger
 from engine.risk.track_record import TrackRecord
 from engine.settings import SettingsError
@@ -43,9 +45,16 @@ async def track_record(ledger: Ledger, strategy: str) -> TrackRecord:
 
 
 async def take_up(
-    trader: Trader, venue: SimulatedVenue | None, ledger: Ledger, left: dict[str, Any], now: int
+    trader: Trader,
+    venue: SimulatedVenue | None,
+    ledger: Ledger,
+    left: dict[str, Any],
+    now: int,
+    equity: Decimal = Decimal(0),
 ) -> list[str]:
     """Give a trader the accounts, positions, marks and orders that a run has ``left``.
+
+    ``equity`` (quote currency) is what positions that open only now are measured against.
 
     Orders whose end is not on record are asked for, and venue and ledger are compared: what
     does not agree raises the breaker. Returns what the operator should know, in sentences.
@@ -63,10 +72,12 @@ async def take_up(
     trader.equity.load(left["equity"])
     notes: list[str] = []
     intents = await ledger.unresolved_intents()
+    opener = recovery.Opener(trader.strategy.name, trader.strategy.version, equity)
     for book in (trader.book, trader.shadow_book):
         book.adopt(await ledger.open_positions(shadow=book.shadow), left.get("best"))
-        notes += await recovery.resolve(book, intents, ledger.fills)
         simulated = book.shadow or venue is not None  # an exchange is reconciled later on
+        patience_ms = 0 if simulated else EVIDENCE_MS  # a simulated venue is never late
+        notes += await recovery.resolve(book, intents, ledger.fills, opener, patience_ms)
         found = await recovery.differences(book) if simulated else []
         if found and not book.shadow:
             trader.journal.extend(trader.watch.breaker.record_mismatch(True, now))

@@ -136,6 +136,10 @@ class Book:
             await self.protect(order.pair)
         return bool(fills)
 
+    def expect(self, ticket: Ticket) -> None:
+        """Await the fills of an entry that an earlier run has sent."""
+        self._tickets[ticket.order.client_order_id] = ticket
+
     def _open(self, fills: Sequence[Fill]) -> None:
         """Make a position of an entry's fills."""
         ticket = self._tickets[fills[0].client_order_id]

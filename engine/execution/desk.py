@@ -15,6 +15,7 @@ from engine.venues.port import (
     Fatal,
     NotExecuted,
     OrderReport,
+    Refusal,
     Retryable,
     UnknownOutcome,
     Venue,
@@ -127,9 +128,7 @@ class OrderDesk:
             report = await self.venue.submit(order)
         except UnknownOutcome as error:
             self._observe(False)
-            self.tell(sent, OrderState.UNKNOWN, str(error))
-            self.unknown[sent.client_order_id] = sent
-            self._doubted[sent.client_order_id] = self.clock.now()
+            self.doubt(sent, self.clock.now(), str(error))
             found = await self._evidence(sent)
             if found is None:
                 return None
@@ -193,6 +192,12 @@ class OrderDesk:
     def pending(self, pair: Pair, kind: OrderKind) -> bool:
         """Return whether an order of a kind in a pair may yet turn out to be executed."""
         return any(sent.pair == pair and sent.kind is kind for sent in self.unknown.values())
+
+    def doubt(self, sent: Sent, since: int, why: str) -> None:
+        """Take an order's outcome for unknown, since an instant (ms UTC)."""
+        self.unknown[sent.client_order_id] = sent
+        self._doubted[sent.client_order_id] = since
+        self.tell(sent, OrderState.UNKNOWN, why)
 
     async def ask_again(self) -> list[tuple[Sent, OrderReport]]:
         """Ask once for every order of unknown outcome; return those that were found."""
@@ -291,7 +296,8 @@ class OrderDesk:
         )
 
     def _refused(self, sent: Sent, error: VenueError, prefix: str = "") -> None:
-        self._observe(False)
+        if not (isinstance(error, NotExecuted) and error.refusal is Refusal.REDUCE_ONLY):
+            self._observe(False)  # nothing left to reduce is no failure: a stop was quicker
         self.tell(sent, OrderState.REJECTED, f"{prefix}{error}")
         if isinstance(error, Fatal):
             self._notice(sent.pair, f"{prefix}{error}: a person must act", Severity.CRITICAL)

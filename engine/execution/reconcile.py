@@ -32,6 +32,7 @@ class Fault(Enum):
 
     STOP_GONE = "stop gone"
     TARGET_GONE = "target gone"
+    SIZE = "guard of another size"
     ORPHAN = "orphan order"
     POSITION = "position differs"
 
@@ -59,20 +60,14 @@ def compare(
     """
     theirs = {position.pair: position for position in held}
     orders = list(resting)
-    open_ids = {order.client_order_id for order in orders}
+    resting_by_id = {order.client_order_id: order for order in orders}
     found: list[Finding] = []
     for pair in sorted(ours.keys() | theirs.keys()):
         mine, other = ours.get(pair), theirs.get(pair)
         if (mine and (mine.side, mine.quantity)) != (other and (other.side, other.quantity)):
             found.append(Finding(Fault.POSITION, pair, f"{_words(mine)}; venue {_words(other)}"))
-        if mine is None or other is None:
-            continue
-        for fault, identifier in (
-            (Fault.STOP_GONE, mine.stop_order_id),
-            (Fault.TARGET_GONE, mine.target_order_id),
-        ):
-            if identifier and identifier not in open_ids and identifier not in uncertain:
-                found.append(Finding(fault, pair, f"{identifier} does not rest", identifier))
+        if mine is not None and other is not None:
+            found += _guards(mine, other, resting_by_id, uncertain)
     guards = {
         identifier
         for position in ours.values()
@@ -87,6 +82,31 @@ def compare(
         and order.client_order_id not in guards
         and order.client_order_id not in uncertain
     ]  # fmt: skip
+    return found
+
+
+def _guards(
+    mine: Position,
+    other: VenuePosition,
+    resting: Mapping[str, OrderReport],
+    uncertain: frozenset[str],
+) -> list[Finding]:
+    """Return what is wrong with stop and target of a position that the venue has too."""
+    found: list[Finding] = []
+    wrong = ""
+    for fault, identifier in (
+        (Fault.STOP_GONE, mine.stop_order_id),
+        (Fault.TARGET_GONE, mine.target_order_id),
+    ):
+        if not identifier or identifier in uncertain:
+            continue
+        order = resting.get(identifier)
+        if order is None:
+            found.append(Finding(fault, mine.pair, f"{identifier} does not rest", identifier))
+        elif mine.quantity == other.quantity != order.quantity:
+            wrong = f"{identifier} is for {order.quantity:f}, not {mine.quantity:f}"
+    if wrong and not found:  # whatever rests anew has the right size
+        found.append(Finding(Fault.SIZE, mine.pair, wrong))
     return found
 
 
@@ -146,6 +166,9 @@ class Reconciler:
         if finding.fault is Fault.ORPHAN:
             await book.desk.cancel(pair, finding.client_order_id)
             sentence += "; cancelled"
+        elif finding.fault is Fault.SIZE and pair in book.positions:
+            await book.guard_anew(pair)
+            sentence += "; rested anew"
         elif pair in book.positions:
             report = await book.desk.venue.find(pair, finding.client_order_id)
             filled = report is not None and bool(report.fills)

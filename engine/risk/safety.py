@@ -75,7 +75,7 @@ def approve(
     """Check an entry once more and return the order that may leave, its stop and target included.
 
     ``entry`` is the price the decision saw; ``stop`` and ``target`` lie on the tick. Raises
-    ``OrderRefused``. This is the only place an entry order is made.
+    ``OrderRefused``. This is the only place a new entry order is made.
     """
     check = check_safety(
         pair=pair,
@@ -108,6 +108,27 @@ def approve(
         leverage=leverage,
         seal=seal_for_safety_checker(),
     )
+
+
+def approved_before(
+    *,
+    client_order_id: str,
+    pair: Pair,
+    side: Side,
+    quantity: Decimal,
+    entry: Decimal,
+    stop: Decimal,
+    target: Decimal,
+    leverage: int,
+) -> ApprovedOrder:
+    """Return an entry that an earlier run approved, as its recorded intent has it.
+
+    It left then or never will: only its fills are awaited.
+    """
+    return ApprovedOrder(
+        client_order_id, pair, side, quantity, entry, stop, target, leverage,
+        seal_for_safety_checker(),
+    )  # fmt: skip
 
 
 def liquidation_price(

@@ -29,6 +29,9 @@ def intent(
     client_order_id: str, kind: OrderKind, state: OrderState = OrderState.INTENT, **changes: Any
 ) -> Intent:
     made = Intent(client_order_id, BTC, kind, Side.LONG, D(2), START, state)
+    if kind is ENTRY:
+        prices = {"reference_price": D(100), "stop_price": D(98), "target_price": D(104)}
+        made = replace(made, **prices, leverage=10)
     return replace(made, **changes)
 
 
@@ -149,6 +152,7 @@ async def test_a_venue_that_does_not_answer_blocks_the_pair_until_it_does() -> N
     notes = await bench.resolve(intent("sgp-BTC-1-e", ENTRY))
     assert "blocked" in notes[0]
     assert bench.desk.blocked == {BTC}
+    bench.clock.set(START + 10_001)
     await bench.book.settle()
     assert not bench.desk.blocked
 
@@ -185,3 +189,50 @@ async def test_learning_of_a_target_nobody_needs_cancels_it() -> None:
     await bench.book.learn(Sent("extra-t1", BTC, TARGET, D(2), D(104)), surplus)
     assert ("cancel", "extra-t1") in bench.venue.calls
     assert len(bench.venue.resting(TARGET)) == 1
+
+
+async def test_an_entry_executed_while_nobody_listened_becomes_the_position_it_was_meant_to_be() -> (
+    None
+):
+    bench = Restarted()
+    bench.venue.script[ENTRY].append("lost")
+    bench.venue.hidden.add("sgp-BTC-1-e")
+    await bench.enter()  # the venue denies it for so long that the first run ends without it
+    await bench.forget()
+    bench.venue.hidden.clear()
+    opener = recovery.Opener("V1+V2", 3, D(5_000))
+    await recovery.resolve(bench.book, [intent("sgp-BTC-1-e", ENTRY)], nothing_known, opener)
+    position = bench.book.positions[BTC]
+    assert (position.id, position.quantity, position.stop_price) == ("sgp-BTC-1", D(2), D(98))
+    assert (position.strategy, position.strategy_version) == ("V1+V2", 3)
+    assert position.entry_equity == 5_000
+    assert not bench.sent(ENTRY), "sent again"
+    await bench.book.protect(BTC)
+    assert bench.book.positions[BTC].stop_order_id is not None
+
+
+async def test_a_young_entry_that_the_venue_does_not_know_yet_blocks_its_pair() -> None:
+    bench = Restarted()
+    bench.clock.set(START + 3_000)
+    young = intent("sgp-BTC-1-e", ENTRY)
+    await recovery.resolve(bench.book, [young], nothing_known, patience_ms=10_000)
+    assert bench.desk.blocked == {BTC}
+    await bench.book.settle()
+    assert bench.desk.blocked == {BTC}
+    bench.clock.set(START + 10_001)
+    await bench.book.settle()
+    assert not bench.desk.blocked
+
+
+async def test_a_young_entry_that_arrives_late_becomes_a_guarded_position() -> None:
+    bench = Restarted()
+    bench.venue.script[ENTRY].append("lost")
+    bench.venue.hidden.add("sgp-BTC-1-e")
+    await bench.enter()
+    await bench.forget()
+    young = replace(intent("sgp-BTC-1-e", ENTRY), time=bench.clock.now())
+    await recovery.resolve(bench.book, [young], nothing_known, patience_ms=10_000)
+    bench.venue.hidden.clear()
+    await bench.book.settle()
+    assert bench.book.positions[BTC].stop_order_id is not None
+    assert not bench.sent(ENTRY)

@@ -160,6 +160,16 @@ async def test_a_part_closed_by_hand_corrects_the_book() -> None:
         await it.settled()
 
 
+async def test_guards_follow_a_part_closed_by_hand() -> None:
+    async with bench() as it:
+        await it.open()
+        await it.desk.session.trading.create_order(str(BTC), "market", "sell", 0.004)
+        await it.run()
+        orders = await it.desk.venue.open_orders()
+        assert [order.quantity for order in orders] == [Decimal("0.006")] * 2
+        await it.settled()
+
+
 async def test_a_position_closed_by_hand_is_booked_from_its_fills() -> None:
     async with bench() as it:
         await it.open()
@@ -265,9 +275,9 @@ def _position(
     )  # fmt: skip
 
 
-def _resting(pair: Pair, name: str, kind: OrderKind) -> OrderReport:
+def _resting(pair: Pair, name: str, kind: OrderKind, quantity: int = 1) -> OrderReport:
     state = OrderState.ACKNOWLEDGED
-    return OrderReport(name, pair, kind, state, Decimal(1), Decimal(0), Decimal(90))
+    return OrderReport(name, pair, kind, state, Decimal(quantity), Decimal(0), Decimal(90))
 
 
 @st.composite
@@ -285,7 +295,8 @@ def worlds(draw: st.DrawFn) -> tuple[dict[Pair, Position], list[VenuePosition], 
             held.append(VenuePosition(pair, side, quantity, price, price, None))
         for kind, letter in ((OrderKind.STOP, "s"), (OrderKind.TARGET, "t")):
             for number in draw(st.sets(st.integers(1, 2))):
-                orders.append(_resting(pair, f"sg-{pair.base}-{letter}{number}", kind))
+                name = f"sg-{pair.base}-{letter}{number}"
+                orders.append(_resting(pair, name, kind, draw(st.integers(1, 3))))
     return ours, held, orders
 
 
@@ -312,9 +323,13 @@ def test_what_is_found_and_repaired_is_found_no_more(
     for finding in compare(ours, held, orders):
         if finding.fault is Fault.ORPHAN:
             orders = [o for o in orders if o.client_order_id != finding.client_order_id]
-        elif finding.fault is not Fault.POSITION:
-            kind = OrderKind.STOP if finding.fault is Fault.STOP_GONE else OrderKind.TARGET
-            orders.append(_resting(finding.pair, finding.client_order_id, kind))
+        elif finding.fault is not Fault.POSITION:  # both guards rest anew, with the right size
+            position = ours[finding.pair]
+            guards = (position.stop_order_id, position.target_order_id)
+            orders = [o for o in orders if o.client_order_id not in guards]
+            for name, kind in zip(guards, (OrderKind.STOP, OrderKind.TARGET), strict=True):
+                assert name is not None
+                orders.append(_resting(finding.pair, name, kind, int(position.quantity)))
     left = compare(ours, held, orders)
     assert all(finding.fault is Fault.POSITION for finding in left)
     differing = {

@@ -24,9 +24,14 @@ def drill_command(args: argparse.Namespace) -> int:
     """Play the fault drill; nothing of it touches the home, the network or an account."""
     from engine.protection.drill import drill
 
-    logging.getLogger("engine").setLevel(logging.CRITICAL)  # the drill's own faults are no news
     say = (lambda text: None) if context.wants_json(args) else output.line
-    scenes = asyncio.run(drill(say))
+    log = logging.getLogger("engine")
+    before = log.level
+    log.setLevel(logging.CRITICAL)  # the drill's own faults are no news
+    try:
+        scenes = asyncio.run(drill(say))
+    finally:
+        log.setLevel(before)
     stuck = [scene.name for scene in scenes if not scene.cleared]
     if context.wants_json(args):
         output.json_object(

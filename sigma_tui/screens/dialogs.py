@@ -139,10 +139,10 @@ class TimeDialog(Dialog):
         self._now = now
 
     def fields(self) -> Iterable[Widget]:
-        """Ask for the instant; an hour ahead is proposed."""
+        """Ask for the instant; an hour ahead is the example."""
         ahead = datetime.fromtimestamp(self._now / 1000 + 3_600, UTC)
         yield Static("Date and time, UTC:", markup=False, classes="field")
-        yield Input(f"{ahead:%Y-%m-%d %H:%M}", id="instant", select_on_focus=True)
+        yield Input(id="instant", placeholder=f"for example {ahead:%Y-%m-%d %H:%M}")
 
     def read(self) -> tuple[Given, str]:
         """Demand an instant that is still to come."""

@@ -32,6 +32,9 @@ async def test_enter_on_a_fresh_confirmation_cancels(
     async with cockpit() as (app, pilot):
         for key, name in ASKING:
             await pilot.press(key)
+            if name == "jump" and mode == "LIVE":  # the time of an exchange cannot be steered
+                assert not app.screen.is_modal
+                continue
             assert app.screen.is_modal, name
             await pilot.press("enter")
             assert not app.screen.is_modal, name

@@ -19,6 +19,7 @@ RESTARTS = 5  # screens that may crash within a minute before we give up on scre
 RESTART_WINDOW_S = 60.0
 BREATH_S = 0.5  # before a screen is started again
 LOOK_S = 0.5
+AT_LATEST_S = 1.0  # after mounting
 
 _log = logging.getLogger("sigma.screen")
 
@@ -40,8 +41,17 @@ class HostedApp(SigmaApp):
     over: Callable[[], bool] = staticmethod(lambda: False)
     begun: Callable[[], None] = staticmethod(lambda: None)
     lost = False
+    _at_work = False
+
+    def on_mount(self) -> None:
+        """Begin after the first paint, or without it: Textual may forget who waits for it."""
+        super().on_mount()
+        self.set_timer(AT_LATEST_S, self._begin)
 
     def _begin(self) -> None:
+        if self._at_work:
+            return
+        self._at_work = True
         super()._begin()
         self.begun()
         self._look_after()

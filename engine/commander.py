@@ -9,6 +9,7 @@ from engine.clock import Clock
 from engine.execution.exits import Exit
 from engine.execution.flatten import flatten
 from engine.model.commands import (
+    Adopt,
     ApplyStrategy,
     ClosePosition,
     Command,
@@ -32,6 +33,7 @@ from engine.pacer import Pacer
 from engine.strategies.desk import StrategyDesk
 from engine.strategies.validation import StrategyError
 from engine.trader import NOT_STARTED, Trader
+from engine.venues.port import VenueError
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class Commander:
             Override: self._override,
             Recover: self._recover,
             ClosePosition: self._close,
+            Adopt: self._adopt,
             Flatten: self._flatten,
             Shutdown: self._shutdown,
             ReplayControl: self._replay,
@@ -176,6 +179,10 @@ class Commander:
     async def _close(self, command: Command) -> CommandResult:
         assert isinstance(command, ClosePosition)
         book = self._trader.book
+        if command.pair in self._trader.disputed:  # what the exchange shows is what is closed
+            adopted = await self._adopt(Adopt(source=command.source, pair=command.pair))
+            if adopted.outcome is not Outcome.DONE or command.pair not in book.positions:
+                return adopted
         position = book.positions.get(command.pair)
         if position is None:
             return _refused(f"no position is open in {command.pair.base}")
@@ -185,6 +192,18 @@ class Commander:
         if command.pair in book.positions:
             return CommandResult(Outcome.FAILED, f"{command.pair.base} is still open; try again")
         return _done(f"{command.pair.base} closed at market")
+
+    async def _adopt(self, command: Command) -> CommandResult:
+        assert isinstance(command, Adopt)
+        trader, pair = self._trader, command.pair
+        if trader.reconciler is None or pair not in trader.disputed:
+            return _refused(f"nothing is disputed in {pair.base}")
+        try:
+            sentence = await trader.reconciler.adopt(pair, self._clock.now())
+        except VenueError as error:
+            return CommandResult(Outcome.FAILED, f"{pair.base}: {error}; try again")
+        await trader.refresh_account(self._clock.now())
+        return _done(sentence)
 
     async def _flatten(self, command: Command) -> CommandResult:
         assert isinstance(command, Flatten | Shutdown)

@@ -115,6 +115,7 @@ def load_context(data: Mapping[str, Any], rules: Rules) -> Context:
         shadow_pairs=frozenset(map(Pair, data["shadow"])),
         closed_to_entries=data["closed"],
         breaker_lacks_edge=data["lacks_edge"],
+        disputed=frozenset(map(Pair, data.get("disputed", ()))),
     )
 
 
@@ -141,6 +142,7 @@ def _inputs(context: Context, decision: Decision) -> dict[str, Any]:
         "shadow": sorted(context.shadow_pairs),
         "closed": context.closed_to_entries,
         "lacks_edge": context.breaker_lacks_edge,
+        **({"disputed": sorted(context.disputed)} if context.disputed else {}),
         "correlation": {"pairs": pairs, "rows": rows},
     }
 

@@ -60,6 +60,7 @@ class Context(NamedTuple):
 
     ``withheld_by`` names the gate that withholds real money for want of an edge (then
     proposals are followed as shadow trades), with its sentence in ``withheld_reason``;
+    ``disputed`` are pairs in which book and exchange differ;
     ``closed_to_entries`` says why operator or engine take no entries ("" = open);
     ``breaker_lacks_edge`` says that the breaker's level, if raised, is so for want of an edge
     alone: only then do shadow trades pass it.
@@ -79,6 +80,7 @@ class Context(NamedTuple):
     shadow_pairs: frozenset[Pair]
     closed_to_entries: str
     breaker_lacks_edge: bool
+    disputed: frozenset[Pair] = frozenset()
 
 
 def decide(inputs: PairInputs, context: Context) -> Decision:
@@ -148,6 +150,9 @@ def pass_gates(
     # Scanner: one position a pair, and only the strategy's pairs.
     if context.strategy.pairs and pair not in context.strategy.pairs:
         return end("scanner", f"{pair.base} is not among the strategy's pairs")
+    if pair in context.disputed:
+        words = "book and exchange differ; adopt or close what the exchange shows"
+        return end("scanner", f"{pair.base} is disputed: {words}")
     if pair in context.open_pairs:
         return end("scanner", f"a {pair.base} position is open already")
     if shadow and pair in context.shadow_pairs:

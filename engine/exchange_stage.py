@@ -210,6 +210,7 @@ class ExchangeStage:
         self._live.held = lambda pair: _signed(trader, pair)
         self._user = self._session.user_data(self._live, self._since)
         self._reconciler = Reconciler(book, trader.watch.breaker, self._user.poll)
+        trader.reconciler = self._reconciler
         notes += [
             f"{pair.base} allows {rules.max_leverage}x at most: no entries until DEFAULT_LEVERAGE "
             "is lowered"

@@ -190,6 +190,7 @@ class Picture:
             bells=self.bells,
             acknowledge=watch.breaker.needs_acknowledgement,
             active=trader.strategy,
+            disputed=tuple(sorted(trader.disputed.items())),
         )
 
     def _state(self) -> str:

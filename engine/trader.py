@@ -14,6 +14,7 @@ from engine.execution.book import Book
 from engine.execution.exits import Exit, Surroundings
 from engine.execution.journal import Journal
 from engine.execution.order_ids import entry_id
+from engine.execution.reconcile import Reconciler
 from engine.fingerprint import Fingerprint
 from engine.model.commands import Level
 from engine.model.decision import Decision, SizingMethod
@@ -89,6 +90,7 @@ class Trader:
         self.equity = EquityHistory()
         self.fingerprint = Fingerprint()
         self.decide: Decide = decide  # a null model decides otherwise, all else being equal
+        self.reconciler: Reconciler | None = None  # where book and venue can differ
         self.account = Account(Decimal(0), Decimal(0), Decimal(0))
         self.journal = journal
         self._clock = clock
@@ -198,6 +200,7 @@ class Trader:
             open_pairs=frozenset(self.book.positions) | self.book.desk.blocked,
             shadow_pairs=frozenset(self.shadow_book.positions),
             closed_to_entries=self.switches.closed_to_entries,
+            disputed=frozenset(self.disputed),
         )
 
     async def _enter(self, decision: Decision, book: Book) -> Decision:
@@ -317,6 +320,11 @@ class Trader:
     def positions(self) -> tuple[Position, ...]:
         """Return the open positions, oldest first."""
         return tuple(sorted(self.book.positions.values(), key=lambda p: (p.opened, p.pair)))
+
+    @property
+    def disputed(self) -> Mapping[Pair, str]:
+        """Return in which pairs book and venue differ unexplained, and how."""
+        return self.reconciler.disputed if self.reconciler is not None else {}
 
     def mark(self, pair: Pair) -> Decimal | None:
         """Return the last mark price of a pair, None before the first."""

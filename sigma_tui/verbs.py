@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.model.commands import (
+    Adopt,
     ClosePosition,
     Command,
     Flatten,
@@ -20,6 +21,7 @@ from engine.model.commands import (
     StopTrading,
     Trip,
 )
+from engine.model.market import Pair
 from engine.model.snapshot import PositionView, Snapshot
 from sigma_tui import figures
 from sigma_tui.screens.cockpit import CockpitView
@@ -109,6 +111,9 @@ class Verbs:
     def close(self) -> None:
         """Close the selected position."""
         view = self._chosen_position()
+        if view is None and self._disputed() is not None:
+            self._close_disputed()
+            return
         if view is None:
             self._app.tell_plain("There is no open position in the selected pair.")
             return
@@ -120,6 +125,39 @@ class Verbs:
         command = ClosePosition(source=Source.KEY, pair=view.pair)
         label = f"close {view.pair.base}"
         self._ask(Dialog(f"Close {view.pair.base}", words, "Close"), lambda _: command, label)
+
+    def adopt(self) -> None:
+        """Take over what the exchange shows in a disputed pair."""
+        found = self._disputed()
+        if found is None:
+            self._app.tell_plain("Nothing is disputed: book and exchange agree.")
+            return
+        pair, difference = found
+        words = [
+            f"The records have {difference}.",
+            "What the exchange shows becomes ours and gets a stop 5 % away from the mark.",
+        ]
+        command = Adopt(source=Source.KEY, pair=pair, reason="operator")
+        label = f"adopt {pair.base}"
+        self._ask(Dialog(f"Adopt {pair.base}", words, "Adopt"), lambda _: command, label)
+
+    def _close_disputed(self) -> None:
+        found = self._disputed()
+        assert found is not None
+        pair, difference = found
+        words = [
+            f"The records have {difference}.",
+            "What the exchange shows is closed at market and the records are put right.",
+        ]
+        command = ClosePosition(source=Source.KEY, pair=pair)
+        label = f"close {pair.base}"
+        self._ask(Dialog(f"Close {pair.base}", words, "Close"), lambda _: command, label)
+
+    def _disputed(self) -> tuple[Pair, str] | None:
+        """Return the selected pair where it is disputed, else the first that is."""
+        found = self._snapshot.disputed if self._snapshot is not None else ()
+        chosen = [item for item in found if item[0] == self._app.selected]
+        return next(iter([*chosen, *found]), None)
 
     def flatten(self) -> None:
         """Halt, cancel everything, close everything."""

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from engine.model.commands import (
+    Adopt,
     ApplyStrategy,
     ClosePosition,
     Command,
@@ -53,6 +54,7 @@ COMMANDS: dict[str, type[Command]] = {
     "override": Override,
     "recover": Recover,
     "close": ClosePosition,
+    "adopt": Adopt,
     "flatten": Flatten,
     "shutdown": Shutdown,
     "apply": ApplyStrategy,

@@ -62,6 +62,7 @@ def status(facts: Facts, options: Mapping[str, Any]) -> dict[str, Any]:
         "balance": seen.balance,
         "day_pnl": seen.day_pnl,
         "open_positions": len(seen.positions),
+        "disputed": {str(pair): words for pair, words in seen.disputed},
         "breaker": breaker_summary(seen.breaker),
         "last_cycle": {
             "time": instant(seen.last_cycle),

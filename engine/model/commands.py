@@ -87,7 +87,14 @@ class Recover(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePosition(Command):
-    """Close one pair's position at market."""
+    """Close one pair's position at market; in a disputed pair what the exchange shows."""
+
+    pair: Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt(Command):
+    """Take what the exchange shows in a disputed pair for our own, and guard it."""
 
     pair: Pair
 

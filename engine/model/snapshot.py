@@ -252,3 +252,4 @@ class Snapshot:
     bells: int = 0  # how often the terminal should have rung; a screen rings when it grows
     acknowledge: str = ""  # what start has to acknowledge before entries, "" for nothing
     active: Strategy | None = None  # the strategy named by ``strategy``, with its parameters
+    disputed: tuple[tuple[Pair, str], ...] = ()  # where book and exchange differ, and how

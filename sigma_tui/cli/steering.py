@@ -46,6 +46,10 @@ def register(commands: Commands) -> None:
     add("recover", "force the breaker to CLOSED", _recover, _recover_effect)
     close = add("close", "close one pair's position at market", _close, _close_effect)
     close.add_argument("pair", type=context.pair, metavar="PAIR")
+    adopt = add(
+        "adopt", "take over what the exchange shows in a disputed pair", _adopt, _adopt_effect
+    )
+    adopt.add_argument("pair", type=context.pair, metavar="PAIR")
     add("flatten", "close everything at market and halt", _flatten, _flatten_effect)
     end = add("shutdown", "end the engine in order", _shutdown, _shutdown_effect)
     end.add_argument("--flatten", action="store_true", help="close every position first")
@@ -143,6 +147,12 @@ def _close(args: argparse.Namespace) -> Command:
     return ClosePosition(**_sender(args), pair=args.pair)
 
 
+def _adopt(args: argparse.Namespace) -> Command:
+    from engine.model.commands import Adopt
+
+    return Adopt(**_sender(args), pair=args.pair)
+
+
 def _flatten(args: argparse.Namespace) -> Command:
     from engine.model.commands import Flatten
 
@@ -181,9 +191,26 @@ def _recover_effect(args: argparse.Namespace, seen: dict[str, Any]) -> str:
 
 def _close_effect(args: argparse.Namespace, seen: dict[str, Any]) -> str:
     held = [p for p in seen["positions"] if p["pair"] == args.pair]
+    if args.pair in seen.get("disputed", {}):
+        return (
+            f"close what the exchange shows in {args.pair.base} at market ({_dispute(args, seen)})"
+        )
     if not held:
         return f"close {args.pair.base} at market, but no position is open in it"
     return f"close {held[0]['side']} {held[0]['quantity']} {args.pair.base} at market"
+
+
+def _adopt_effect(args: argparse.Namespace, seen: dict[str, Any]) -> str:
+    if args.pair not in seen.get("disputed", {}):
+        return f"adopt {args.pair.base}, but nothing is disputed in it"
+    return (
+        f"take over what the exchange shows in {args.pair.base}, with a stop 5 % away "
+        f"({_dispute(args, seen)})"
+    )
+
+
+def _dispute(args: argparse.Namespace, seen: dict[str, Any]) -> str:
+    return f"the records have {seen['disputed'][args.pair]}"
 
 
 def _flatten_effect(args: argparse.Namespace, seen: dict[str, Any]) -> str:

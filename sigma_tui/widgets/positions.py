@@ -12,6 +12,7 @@ from sigma_tui import figures
 from sigma_tui.columns import Col
 from sigma_tui.look import REGIME_NAMES
 from sigma_tui.widgets.fast_table import FastTable
+from sigma_tui.widgets.lines import Lines
 from sigma_tui.widgets.panel import Panel
 
 COLUMNS = (
@@ -39,7 +40,10 @@ class PositionsPanel(Panel):
     title = "Positions"
 
     def compose(self) -> ComposeResult:
-        """Hold the table."""
+        """Hold the table, below a line for each pair in which book and exchange differ."""
+        self.disputed = Lines(id="disputed")
+        self.disputed.display = False
+        yield self.disputed
         self.table = FastTable(COLUMNS, id="positions-table", empty="no open position")
         yield self.table
 
@@ -50,6 +54,7 @@ class PositionsPanel(Panel):
 
     def draw(self, snapshot: Snapshot) -> None:
         """Draw one row a position."""
+        self._draw_disputed(snapshot)
         views = (*snapshot.positions, *snapshot.shadow_positions)
         now = snapshot.time
         self.table.set_rows([(view.id, self._row(view, now)) for view in views])
@@ -63,6 +68,18 @@ class PositionsPanel(Panel):
         if shadows:
             words.append((f"  {shadows} shadow, not real", "muted"))
         self.note(self.look.say(*words))
+
+    def _draw_disputed(self, snapshot: Snapshot) -> None:
+        self.disputed.display = bool(snapshot.disputed)
+        self.disputed.styles.height = len(snapshot.disputed)
+        self.disputed.set_lines(
+            [
+                self.look.say(
+                    (f" {pair.base} disputed: {difference}; a adopts, c closes", "bold wrong")
+                )
+                for pair, difference in snapshot.disputed
+            ]
+        )
 
     def _row(self, view: PositionView, now: int) -> list[Text]:
         look = self.look

@@ -115,6 +115,28 @@ async def test_close_takes_the_position_under_the_cursor(cockpit: Cockpit, link:
         assert link.sent == [c.ClosePosition(source=c.Source.KEY, pair=XRP)]
 
 
+async def test_a_disputed_pair_is_adopted_or_closed_when_confirmed(
+    cockpit: Cockpit, link: FakeLink, picture: Any
+) -> None:
+    link.current = replace(picture, positions=(), disputed=((XRP, "nothing; venue short 0.01"),))
+    async with cockpit() as (app, pilot):
+        assert "XRP disputed: nothing; venue short 0.01; a adopts, c closes" in text_of(app)
+        await pilot.press("a", "enter", "c", "enter")
+        assert link.sent == []
+        await pilot.press("a", "y", "c", "y")
+        assert link.sent == [
+            c.Adopt(source=c.Source.KEY, pair=XRP, reason="operator"),
+            c.ClosePosition(source=c.Source.KEY, pair=XRP),
+        ]
+
+
+async def test_adopt_without_a_dispute_says_so(cockpit: Cockpit, link: FakeLink) -> None:
+    async with cockpit() as (app, pilot):
+        await pilot.press("a")
+        assert link.sent == []
+        assert any("Nothing is disputed" in note.message for note in app._notifications)
+
+
 async def test_close_without_a_position_says_so(cockpit: Cockpit, link: FakeLink) -> None:
     async with cockpit() as (app, pilot):
         await pilot.press("down", "c")

@@ -19,7 +19,7 @@ from engine.control.protocol import (
     reachable,
     request_of,
 )
-from engine.model.commands import ClosePosition, Level, Override, Source, StartTrading, Trip
+from engine.model.commands import Adopt, ClosePosition, Level, Override, Source, StartTrading, Trip
 from engine.model.market import Pair
 
 _REASONS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), max_size=40)
@@ -34,6 +34,7 @@ _COMMANDS = st.one_of(
         level=st.sampled_from(Level),
         seconds=st.integers(1, 7 * 86_400),
     ),
+    st.builds(Adopt, source=_SENDER, reason=_REASONS, pair=st.just(Pair.parse("BTC"))),
     st.builds(ClosePosition, source=_SENDER, reason=_REASONS, pair=st.just(Pair.parse("SOL"))),
 )
 
@@ -46,7 +47,7 @@ def test_a_command_survives_the_wire(command):
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_can_be_written_by_hand(name):
-    extra = {"trip": {"level": "halt"}, "close": {"pair": "btc"}}
+    extra = {"trip": {"level": "halt"}, "close": {"pair": "btc"}, "adopt": {"pair": "btc"}}
     extra["replay"] = {"action": "pause"}
     extra["override"] = {"level": "ALERT", "seconds": 60}
     extra["apply"] = {"name": "careful"}

@@ -114,6 +114,15 @@ def test_stages_after_the_block_were_not_reached() -> None:
         assert reached[name][3] is not None
 
 
+def test_a_disputed_pair_takes_no_new_risk() -> None:
+    decision = decide(inputs(), context(disputed=frozenset({BTC})))
+    assert (decision.blocked_by, decision.action) == ("scanner", Action.WAIT)
+    assert decision.reason == (
+        "BTC is disputed: book and exchange differ; adopt or close what the exchange shows"
+    )
+    assert decide(inputs(), context(disputed=frozenset({ETH}))).blocked_by == ""
+
+
 def test_only_the_strategys_pairs() -> None:
     elsewhere = context(strategy=Strategy(pairs=(ETH,)))
     decision = decide(inputs(), elsewhere)

@@ -3,78 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from engine.engine import Engine
-from engine.exchange_stage import ExchangeStage
 from engine.ledger import queries
 from engine.ledger.reader import LedgerReader
 from engine.model.commands import Level
-from engine.model.events import DecisionMade, Event
+from engine.model.events import DecisionMade
 from engine.model.orders import ExitReason
 from engine.options import RunOptions
-from engine.settings import Settings, SettingsError
+from engine.settings import SettingsError
 from tests.exchange.live import BTC, eventually
+from tests.exchange.running import Running, exchange, running, settings
 from tests.exchange_server import ExchangeServer
-
-
-def settings(url: str, **changes: Any) -> Settings:
-    values: dict[str, Any] = {
-        "exchange": "binance",
-        "trading_mode": "live",
-        "exchange_url": url,
-        "allowed_symbols": "BTC,ETH",
-        "default_timeframe": "1m",
-        "trade_cycle_seconds": 1,
-        "binance_api_key": "test-key",
-        "binance_api_secret": "test-secret",
-        "weex_api_key": "test-key",
-        "weex_api_secret": "test-secret",
-        "weex_api_passphrase": "test-pass",
-    }
-    return Settings(_env_file=None, **{**values, **changes})
-
-
-class Running:
-    """An engine and what it told."""
-
-    def __init__(self, home: Path, url: str, **changes: Any) -> None:
-        self.events: list[Event] = []
-        chosen = settings(url, **changes)
-        options = RunOptions(home=home, start=True, confirm_live=chosen.exchange)
-        self.engine = Engine(chosen, options, tell=self.events.extend)
-
-    @property
-    def stage(self) -> ExchangeStage:
-        assert isinstance(self.engine.stage, ExchangeStage)
-        return self.engine.stage
-
-
-@asynccontextmanager
-async def running(home: Path, url: str, **changes: Any) -> AsyncIterator[Running]:
-    run = Running(home, url, **changes)
-    task = asyncio.ensure_future(run.engine.run())
-    try:
-        await eventually(lambda: task.done() or any(run.events), 30)
-        if task.done():
-            await task
-        yield run
-    finally:
-        run.engine.end("the test is over")
-        await asyncio.gather(task, return_exceptions=True)
-    assert task.exception() is None
-
-
-@asynccontextmanager
-async def exchange(**options: Any) -> AsyncIterator[ExchangeServer]:
-    async with ExchangeServer(seed=7, history_days=3, **options) as server:
-        yield server
 
 
 @pytest.mark.parametrize(("name", "mode"), [("binance", "live"), ("binance", "paper"),

@@ -46,9 +46,10 @@ def exchange_class(name: str) -> type[Any]:
     logging.getLogger("ccxt").setLevel(logging.WARNING)
     if "ccxt" not in sys.modules:
         _put_shells()
-    rest = getattr(import_module(f"ccxt.async_support.{name}"), name)
-    setattr(sys.modules["ccxt.async_support"], name, rest)  # the import put the module there
-    found: type[Any] = getattr(import_module(f"ccxt.pro.{name}"), name)
+    found: type[Any] = object
+    for package in ("ccxt.async_support", "ccxt.pro"):
+        found = getattr(import_module(f"{package}.{name}"), name)
+        setattr(sys.modules[package], name, found)  # the import put the module there
     return found
 
 

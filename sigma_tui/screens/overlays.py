@@ -29,6 +29,10 @@ _LOCAL: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ("Left Right", "earlier and later decision"), ("[ ]", "pair before and after"),
         ("i", "every input"), ("Up Down", "scroll"),
     )),
+    ("Strategies", (
+        ("u", "apply it (asks)"), ("d", "draft one with the assistant"),
+        ("b", "back-test, or stop it"), ("w", "save the draft"),
+    )),
     ("Assistant", (
         ("Enter", "send"), ("Ctrl+j", "new line"), ("Up Down", "earlier questions"),
         *((key_name(key.replace("page", "Page")), does) for key, (_, does) in Prompt.KEYS.items()),

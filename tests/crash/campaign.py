@@ -97,6 +97,16 @@ def campaign(home: Path, seed: int, runs: int, *, faults: bool = True) -> Result
     return result
 
 
+def many_trades(home: Path, seed: int, trades: int) -> Result:
+    """Let one engine trade unharmed until so many trades have closed, then compare."""
+    result, began = Result(), time.monotonic()
+    with ServerProcess("--seed", str(seed), "--history-days", "1") as server:
+        orders = Orders(home, server.url, seed, trades=trades)
+        _finish(orders, server, result, [])
+    result.seconds = round(time.monotonic() - began, 1)
+    return result
+
+
 def _part(
     home: Path, server: ServerProcess, some: list[Plan], chance: random.Random, result: Result,
     faults: bool,
@@ -111,8 +121,14 @@ def _part(
         if result.failures:
             return
     server.call("clear-faults")
-    last = Orders(home, server.url, chance.getrandbits(32), trades=1)
-    _generation(last, server, result, downs, ends=True)
+    _finish(Orders(home, server.url, chance.getrandbits(32), trades=1), server, result, downs)
+
+
+def _finish(
+    orders: Orders, server: ServerProcess, result: Result, downs: list[tuple[int, int]]
+) -> None:
+    """Let a last engine end in order, and add up what the exchange has seen."""
+    _generation(orders, server, result, downs, ends=True)
     truth = server.ledger()
     if truth["positions"] and not result.failures:
         result.failures.append(f"not flat at the end: {truth['positions']}")
@@ -142,6 +158,8 @@ def _generation(
             if "died" in told:
                 result.died[told["died"]] += 1
                 said.append(told["died"])
+                continue
+            if "traded" in told:
                 continue
             found = compare(orders.home, server, told)
             result.compared += 1

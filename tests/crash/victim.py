@@ -106,7 +106,8 @@ class ScriptedStage(ExchangeStage):
         self._chance = random.Random(orders.seed)
         self._remote = Remote(orders.url)
         self._looked = False
-        self._closed = 0
+        self._told = 0
+        self._over = False
         self._last = 0
         self._session.gate.limit = 10**9  # so many starts a minute no exchange would take
 
@@ -131,10 +132,17 @@ class ScriptedStage(ExchangeStage):
             await self._let_look(trader)
             self._looked = True
             self._death.arm()
+        if self._over:
+            return
         await self._act(trader)
-        if self._orders.trades and trader.fingerprint.trades >= self._orders.trades:
+        traded = trader.fingerprint.trades
+        if traded - self._told >= 20:
+            self._told = traded
+            self._line.tell(traded=traded)
+        if self._orders.trades and traded >= self._orders.trades:
             await trader.book.close_all(ExitReason.OPERATOR, "the test is over")
             await self._let_look(trader)
+            self._over = True
             self._end("the test is over")
 
     async def _let_look(self, trader: Trader) -> None:
@@ -180,10 +188,11 @@ class ScriptedStage(ExchangeStage):
                 await asyncio.to_thread(self._remote.set_price, f"{pair.base}USDT", price)
         elif self._orders.by_hand:
             side = "SELL" if position.side is Side.LONG else "BUY"
-            await asyncio.to_thread(
-                self._remote.call, "external", symbol=f"{pair.base}USDT", side=side,
-                quantity=str(position.quantity),
-            )  # fmt: skip
+            with suppress(ValueError):  # a stop or target may have been quicker
+                await asyncio.to_thread(
+                    self._remote.call, "external", symbol=f"{pair.base}USDT", side=side,
+                    quantity=str(position.quantity), reduce_only=True,
+                )  # fmt: skip
 
     async def _tighten(self, trader: Trader, position: Position, mark: Decimal) -> None:
         between = position.stop_price + (mark - position.stop_price) / 4

@@ -130,10 +130,21 @@ class Control:
                 raise ValueError(f"unknown stream action {action!r}")
         return None
 
-    def external(self, symbol: str, side: str, quantity: str, position_side: str = "BOTH") -> Json:
+    def external(
+        self,
+        symbol: str,
+        side: str,
+        quantity: str,
+        position_side: str = "BOTH",
+        reduce_only: bool = False,
+    ) -> Json:
         """Trade at market as another client of the account."""
         order = self.server.world.external_order(
-            symbol, side, Decimal(quantity), position_side=position_side
+            symbol,
+            side,
+            Decimal(quantity),
+            position_side=position_side,
+            reduce_only=reduce_only,
         )
         return binance_views.order(order)
 

@@ -58,7 +58,13 @@ class World:
         self.catch_up()
 
     def external_order(
-        self, symbol: str, side: str, quantity: Decimal, *, position_side: str = "BOTH"
+        self,
+        symbol: str,
+        side: str,
+        quantity: Decimal,
+        *,
+        position_side: str = "BOTH",
+        reduce_only: bool = False,
     ) -> Order:
         """Trade at market as another client of the same account."""
         request = OrderRequest(
@@ -69,6 +75,7 @@ class World:
             client_id=f"web_{uuid4().hex[:20]}",
             position_side=position_side,
             source="external",
+            reduce_only=reduce_only,
         )
         return self.exchange.place(request)
 

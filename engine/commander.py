@@ -174,6 +174,8 @@ class Commander:
     async def _recover(self, command: Command) -> CommandResult:
         changes, result = self._trader.watch.breaker.recover(command.reason, self._clock.now())
         self._trader.journal.extend(changes)
+        if result.outcome is Outcome.DONE and self._trader.allow_reentry():
+            return _done(f"{result.detail}; exploration re-opened on 30 shadow trades that earned")
         return result
 
     async def _close(self, command: Command) -> CommandResult:

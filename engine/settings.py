@@ -162,7 +162,8 @@ class Settings(BaseSettings):
             max_sector_exposure=self.max_sector_exposure,
             max_heat=self.max_heat,
             warmup_candles=self.warmup_candles,
-            shadow_reentry=self.shadow_reentry,
+            shadow_reentry=self.shadow_reentry and self.trading_mode != "live",
+            reentry_on_request=self.shadow_reentry and self.trading_mode == "live",
         )
 
 

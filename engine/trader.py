@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.account import EquityHistory, account_state, exposures
@@ -98,6 +98,7 @@ class Trader:
         self.shadow_venue = self._simulated[-1]
         self.instruments = instruments
         self._tag = tag
+        self._evidence = False  # whether shadow evidence has been told of
         book.on_trade = shadow_book.on_trade = self.closed
         self._known: dict[tuple[str, int], Strategy] = {}
         self.use(strategy)
@@ -315,7 +316,36 @@ class Trader:
             self.record.add(trade)
         if not trade.shadow:
             self.fingerprint.add_trade(trade)
+        self._ask_for_reentry()
         self.journal.extend(self.watch.trade_closed(self._clock.now(), self.record, self.limits))
+
+    def _ask_for_reentry(self) -> None:
+        """With real money, tell of shadow evidence and wait for the operator."""
+        if not self.limits.reentry_on_request:
+            return
+        evidence = self.record.shadow_reentry
+        if not evidence:
+            self.limits = replace(self.limits, shadow_reentry=False)
+        elif not self._evidence:
+            detail = "30 shadow trades earned: `recover` with a reason re-opens exploration (0.5 %)"
+            self.journal.emit(
+                Noticed(
+                    time=self._clock.now(),
+                    level=Severity.WARNING,
+                    topic="expectancy",
+                    detail=detail,
+                )
+            )
+        self._evidence = evidence
+
+    def allow_reentry(self) -> bool:
+        """Re-open exploration on shadow evidence, if there is any; return whether there was."""
+        if not (self.limits.reentry_on_request and self.record.shadow_reentry):
+            return False
+        self.limits = replace(self.limits, shadow_reentry=True)
+        now = self._clock.now()
+        self.journal.extend(self.watch.trade_closed(now, self.record, self.limits))
+        return True
 
     def positions(self) -> tuple[Position, ...]:
         """Return the open positions, oldest first."""

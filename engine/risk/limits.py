@@ -36,7 +36,8 @@ class RiskLimits:
     entry_one_sided: float = 0.50  # net exposure up to which an entry may add
     max_entries_per_pass: int = 1
     warmup_candles: int = 1_500
-    shadow_reentry: bool = True
+    shadow_reentry: bool = True  # 30 good shadow trades re-open exploration
+    reentry_on_request: bool = False  # ... but only once the operator recovers (live)
     taker_fee: Decimal = Decimal("0.0005")
     slippage: float = 0.0002  # expected, one way
     funding_per_8h: float = 0.0001  # expected, against the position

@@ -182,7 +182,9 @@ class Engine:
         await self.trader.refresh_account(self.clock.now())
         self.picture = Picture(self.trader, stage.facts, self.clock)
         self.picture.restore(await self.ledger.closed_trades(500))
-        self.pulse = Pulse(self.home, self._supervisor, self.notifier.overview)
+        self.pulse = Pulse(
+            self.home, self._supervisor, stage.api, self.clock.now, self.notifier.overview
+        )
         self.commander = Commander(self.trader, self.clock, self.end, self.strategies, stage.pacer)
         self.control = ControlServer(
             self.home.socket, facts=self._facts, command=self.command, assist=self._assist

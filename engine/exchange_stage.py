@@ -97,7 +97,7 @@ class ExchangeStage:
         self.api = ApiMonitor()
         self.balance = Decimal(repr(settings.paper_balance))
         self._session = Session(
-            _config(settings, options.pairs or settings.pairs),
+            session_config(settings, options.pairs or settings.pairs),
             redact=Redactor(settings.secrets()),
         )
         self._ears = Ears(self.api, self._session.now)
@@ -262,7 +262,8 @@ class ExchangeStage:
             await self._session.close()
 
 
-def _config(settings: Settings, pairs: tuple[Pair, ...]) -> SessionConfig:
+def session_config(settings: Settings, pairs: tuple[Pair, ...]) -> SessionConfig:
+    """Return how settings reach an exchange. Raises ``SettingsError`` for a simulated market."""
     if settings.exchange == "binance":
         keys = Keys(
             settings.binance_api_key.get_secret_value(),

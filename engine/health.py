@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.home import Home
 from engine.model.snapshot import HealthView
+from engine.protection.api import ApiMonitor
 from engine.supervisor import Supervisor
 
 BEAT_S = 0.05
@@ -22,6 +23,7 @@ SIZES_EVERY_S = 5.0
 class Pulse:
     """Beats every 50 ms and notes how late each beat came (ms).
 
+    ``api`` has heard of every call to the exchange, ``now`` is the engine's clock (ms UTC).
     ``channels`` gives (name, state, losses) of what runs outside the loop, shown with its tasks.
     """
 
@@ -29,8 +31,12 @@ class Pulse:
         self,
         home: Home,
         supervisor: Supervisor,
+        api: ApiMonitor,
+        now: Callable[[], int],
         channels: Callable[[], tuple[tuple[str, str, int], ...]] = tuple,
     ) -> None:
+        self._api = api
+        self._now = now
         self._home = home
         self._channels = channels
         self._supervisor = supervisor
@@ -53,9 +59,10 @@ class Pulse:
             self._sized = time.monotonic()
             self._sizes = (_size(self._home.database), _size(self._home.logs))
         late = sorted(self._late)
+        weight = self._api.weight(self._now())
         return HealthView(
-            endpoints=(),
-            clock_offset_ms=0.0,
+            endpoints=self._api.endpoints(),
+            clock_offset_ms=self._api.clock_offset_ms,
             tasks=self._supervisor.overview() + self._channels(),
             queue_depth=0,
             memory=_memory(),
@@ -64,6 +71,8 @@ class Pulse:
             audit="chained",
             tick_gap_p99_ms=late[int(0.99 * (len(late) - 1))] if late else 0.0,
             tick_gap_max_ms=self._worst,
+            weight_used=weight.used,
+            weight_limit=weight.limit,
         )
 
 

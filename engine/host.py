@@ -120,8 +120,9 @@ class EngineHost:
         return self._fate if self._over.is_set() else ""
 
     def cut(self) -> str:
-        """Return nothing: an engine in this process is always within reach."""
-        return ""
+        """Return what a start waits for, e.g. the network; nothing once there are pictures."""
+        engine = self._engine
+        return engine.waiting if engine is not None and self._snapshot is None else ""
 
     # In the engine's thread
 

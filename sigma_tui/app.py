@@ -92,6 +92,8 @@ class SigmaApp(Shell):
                 self.selected = self.snapshot.market[0].pair
             self.strip.show(self.snapshot)
             self.view.show(self.snapshot)
+        elif self.feed.ended or self.feed.cut:
+            self.strip.wait(self.feed.ended or self.feed.cut)
 
     def _heed_end(self) -> None:
         if self.feed.ended and self._leaving is not None:

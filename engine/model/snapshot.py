@@ -198,6 +198,8 @@ class HealthView:
     audit: str
     tick_gap_p99_ms: float
     tick_gap_max_ms: float
+    weight_used: int = 0  # request weight of the exchange's running minute
+    weight_limit: int = 0  # 0 while unknown
 
 
 @dataclass(frozen=True, slots=True)

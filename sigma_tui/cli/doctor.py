@@ -81,6 +81,21 @@ def examine(args: argparse.Namespace) -> Iterator[Check]:
     yield _guarded("database", lambda: _database(home))
     yield _guarded("audit", lambda: _audit(home))
     yield _guarded("engine", lambda: _engine(home))
+    yield from _exchange(args)
+
+
+def _exchange(args: argparse.Namespace) -> Iterator[Check]:
+    from engine.settings import SettingsError
+    from sigma_tui.cli.exchange_checks import exchange_findings
+
+    try:
+        settings = context.settings_of(args)
+    except SettingsError:
+        return  # told above
+    try:
+        yield from (Check(*finding) for finding in exchange_findings(settings))
+    except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, not an end
+        yield Check("exchange", FAIL, f"{type(error).__name__}: {error}")
 
 
 def _guarded(name: str, check: Callable[[], tuple[str, str]]) -> Check:

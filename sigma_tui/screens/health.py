@@ -60,7 +60,13 @@ class EndpointsPanel(Panel):
         self.table.set_rows(rows)
         offset = snapshot.health.clock_offset_ms
         role = "warn" if abs(offset) > 500 else "muted"
-        self.note(say((f"clock offset {offset:+.0f} ms", role)))
+        health = snapshot.health
+        weight = f"  weight {health.weight_used:,}/{health.weight_limit:,}"
+        heavy = health.weight_used > 0.6 * health.weight_limit
+        words = [(f"clock offset {offset:+.0f} ms", role)]
+        if health.weight_limit:
+            words.append((weight, "warn" if heavy else "muted"))
+        self.note(say(*words))
 
 
 class TasksPanel(Panel):

@@ -40,6 +40,11 @@ class StatusStrip(Panel):
             [self.look.say((" SIGMA ", "bold accent"), ("waiting for the engine", "muted"))]
         )
 
+    def wait(self, sentence: str) -> None:
+        """Say, before the first picture, what the engine waits for or why it has ended."""
+        first = self.look.say((" SIGMA ", "bold accent"), ("waiting for the engine", "muted"))
+        self.lines.set_lines([first, self.look.say((f" {sentence}", "warn"))])
+
     def draw(self, snapshot: Snapshot) -> None:
         """Draw both lines, leaving out what does not fit, least important first."""
         width = self.size.width

@@ -80,6 +80,7 @@ class Session:
         self.config = config
         self.instruments: Mapping[Pair, Instrument] = {}
         self.notes: list[str] = []
+        self.checking = ""  # what ``open`` looks at, or failed at
         self.offset_ms = 0.0
         self.now = now
         self.gate = RateGate(now)
@@ -131,6 +132,7 @@ class Session:
 
     async def _open(self) -> None:
         config = self.config
+        self.checking = "key permissions"
         if config.signed:
             self._need_keys()
         if config.mode == "testnet" and config.exchange == "weex":
@@ -138,12 +140,16 @@ class Session:
                 "WEEX's simulation takes no stop and no target orders, so no position could be "
                 "protected: use TRADING_MODE=paper"
             )
+        self.checking = "exchange"
         await self.data.load_markets()
         self.trading.set_markets_from_exchange(self.data)
         await self.resync()
         if config.signed:
+            self.checking = "key permissions"
             await self._check_key()
+            self.checking = "margin mode"
             await self.dialect.check_modes()
+        self.checking = "minimum notional"
         self.instruments = await self.dialect.rules(config.pairs, signed=config.signed)
         missing = [pair.base for pair in config.pairs if pair not in self.instruments]
         if missing:

@@ -81,7 +81,6 @@ def load_rules(data: Mapping[str, Any]) -> Rules:
     """Read what ``dump_rules`` gave. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
     limits = dict(data["limits"])
     limits["allowed_pairs"] = tuple(Pair(pair) for pair in limits["allowed_pairs"])
-    limits["taker_fee"] = Decimal(limits["taker_fee"])
     return Rules(
         STRATEGY_SCHEMA.validate_python(data["strategy"]),
         RiskLimits(**limits),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from engine.model.market import Pair
 
@@ -38,6 +37,5 @@ class RiskLimits:
     warmup_candles: int = 1_500
     shadow_reentry: bool = True  # 30 good shadow trades re-open exploration
     reentry_on_request: bool = False  # ... but only once the operator recovers (live)
-    taker_fee: Decimal = Decimal("0.0005")
     slippage: float = 0.0002  # expected, one way
     funding_per_8h: float = 0.0001  # expected, against the position

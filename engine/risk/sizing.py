@@ -108,36 +108,6 @@ def size_position(
     )
 
 
-def shadow_sizing(
-    *,
-    edge: Edge,
-    equity: float,
-    entry: float,
-    stop: float,
-    instrument: Instrument,
-    regime_multiplier: float,
-    gk: float,
-    limits: RiskLimits,
-) -> Sizing:
-    """Size a shadow trade as exploration would.
-
-    Degradation and breaker factors are left out: they may be zero, and are what shadow trades
-    are there to disprove.
-    """
-    return size_position(
-        edge=edge._replace(degradation_factor=1.0),
-        equity=equity,
-        entry=entry,
-        stop=stop,
-        instrument=instrument,
-        regime_multiplier=regime_multiplier,
-        gk=gk,
-        breaker_factor=1.0,
-        limits=limits,
-        force_exploration=True,
-    )
-
-
 def too_small(quantity: Decimal, entry: float, instrument: Instrument) -> str:
     """Return why a quantity is below what the venue trades, or an empty string."""
     if quantity <= 0 or quantity < instrument.min_quantity:

@@ -12,7 +12,6 @@ from engine.model.decision import Sizing, SizingMethod
 from engine.risk.limits import RiskLimits
 from engine.risk.sizing import (
     risk_fraction,
-    shadow_sizing,
     size_position,
     sizing_line,
     volatility_penalty,
@@ -190,7 +189,12 @@ def test_shadow_size_is_exploration_whatever_holds_real_size_back() -> None:
     }
     blocked = edge(expectancy=-1.0, kelly=-0.2, degradation_factor=0.0)
     assert size_position(edge=blocked, breaker_factor=1.0, **common).quantity == 0
-    shadow = shadow_sizing(edge=blocked, **common)
+    shadow = size_position(
+        edge=blocked._replace(degradation_factor=1.0),
+        breaker_factor=1.0,
+        force_exploration=True,
+        **common,
+    )
     assert shadow.method is SizingMethod.EXPLORATION
     assert shadow.quantity == Decimal("0.1")
 

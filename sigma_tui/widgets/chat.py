@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from engine.assistant.session import ChatSession, Done, Update
     from sigma_tui.app import SigmaApp
 
-KEPT = 80  # widgets of a conversation that stay on the screen
-RECALLED = 20  # lines of an earlier conversation that are shown again
+KEPT = 45  # parts of a conversation that stay on the screen: about fifteen turns
+RECALLED = 16  # lines of an earlier conversation that are shown again
 _IDLE = "Enter sends  ^r retry  ^o copy  Esc back"
 _BUSY = "^g stops the answer"
 _NO_KEY = (

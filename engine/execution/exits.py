@@ -182,7 +182,12 @@ def _better_stop(
 
 
 def _regime_against(position: Position, now: Regime, profit: float, exits: ExitParams) -> bool:
-    """Return whether a trend lost its order, or another one began against the position."""
+    """Return whether a trend lost its order, or another one began against the position.
+
+    Never where the regime of the entry is not known: recovered and adopted positions.
+    """
+    if position.regime is Regime.UNKNOWN:
+        return False
     if position.regime.trending and now in (Regime.CHOP, Regime.VOLATILE):
         return profit <= exits.keep_past_regime_change
     return now is not position.regime and now.trend_side is position.side.opposite

@@ -265,6 +265,7 @@ def test_more_than_three_percent_profit_may_stay(mark: str, leaves: bool) -> Non
         (Regime.RANGE, Regime.VOLATILE, False),
         (Regime.CHOP, "against", True),
         (Regime.CHOP, Regime.VOLATILE, False),
+        (Regime.UNKNOWN, "against", False),  # recovered after a crash, or adopted
     ],
 )
 def test_regime_change(side: Side, opened: Any, now: Any, leaves: bool) -> None:

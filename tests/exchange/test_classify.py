@@ -72,6 +72,8 @@ def test_read(name: str) -> None:
         (-4116, UnknownOutcome, None),
         (-1021, NotExecuted, Refusal.CLOCK),
         (-2019, NotExecuted, Refusal.INSUFFICIENT_MARGIN),
+        (-2020, NotExecuted, Refusal.OTHER),
+        (-2023, NotExecuted, Refusal.OTHER),
         (-2021, NotExecuted, Refusal.WOULD_TRIGGER),
         (-2022, NotExecuted, Refusal.REDUCE_ONLY),
         (-4118, NotExecuted, Refusal.REDUCE_ONLY),
@@ -130,3 +132,13 @@ def test_every_failure_has_a_type_and_no_secret(name: str, code: int, text: str)
 def test_no_such_order() -> None:
     assert nothing_found(CCXT.OrderNotFound('{"code":-2013}'))
     assert not nothing_found(CCXT.NetworkError("down"))
+
+
+def test_other_users_of_the_library_find_the_class_where_they_look_for_it() -> None:
+    found = exchange_class("binance")
+    import ccxt.async_support
+    import ccxt.pro
+
+    assert ccxt.pro.binance is found
+    assert issubclass(found, ccxt.async_support.binance)
+    assert isinstance(ccxt.async_support.binance, type)

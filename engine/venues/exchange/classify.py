@@ -43,8 +43,11 @@ _REFUSALS: Mapping[int, Refusal] = {
     -4164: Refusal.MIN_NOTIONAL,
     -2018: Refusal.INSUFFICIENT_MARGIN,
     -2019: Refusal.INSUFFICIENT_MARGIN,
+    -2020: Refusal.OTHER,  # unable to fill
     -2021: Refusal.WOULD_TRIGGER,
     -2022: Refusal.REDUCE_ONLY,
+    -2023: Refusal.OTHER,  # the account is being liquidated
+    -2024: Refusal.REDUCE_ONLY,
     -4118: Refusal.REDUCE_ONLY,
     -2027: Refusal.LEVERAGE,
     -2028: Refusal.LEVERAGE,
@@ -114,14 +117,16 @@ def write_failure(error: BaseException, redact: Redactor) -> VenueError:
         return NotExecuted(Refusal.RATE_LIMIT, text)
     if isinstance(error, ccxt.InvalidNonce):
         return NotExecuted(Refusal.CLOCK, text)
+    if (
+        code is not None and code in _REFUSALS
+    ):  # whatever class ccxt gives it, the exchange documents a refusal
+        return NotExecuted(_REFUSALS[code], text)
     if isinstance(error, ccxt.OperationFailed | ccxt.DuplicateOrderId | ccxt.UnsubscribeError):
         return UnknownOutcome(text)
     if code in _UNKNOWN_CODES:
         return UnknownOutcome(text)
     if code is not None and code in ADVICE:
         return Fatal(ADVICE[code])
-    if code is not None and code in _REFUSALS:
-        return NotExecuted(_REFUSALS[code], text)
     if isinstance(error, ccxt.PermissionDenied) and code is not None:
         return NotExecuted(Refusal.PERMISSION, text)  # a rule for this order, not for the key
     if isinstance(error, ccxt.AuthenticationError | ccxt.InvalidProxySettings):

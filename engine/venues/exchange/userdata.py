@@ -220,7 +220,9 @@ class UserData:
         if facts.pair not in venue.instruments:
             return
         if not is_ours(facts.client_id):
-            if facts.detail and facts.state.final and venue.memory.close(facts.client_id):
+            # The exchange gives its own orders the same client id again and again.
+            name = f"{facts.client_id} {facts.venue_id}"
+            if facts.detail and facts.state.final and venue.memory.close(name):
                 venue.tell(_by_exchange(facts))
             return
         known = venue.memory.known(facts.client_id)

@@ -1,46 +1,18 @@
-"""Print what the indicators cost: median microseconds per closed candle and per proposal.
-
-Usage: python -m benchmarks.indicators [CANDLES.csv.gz]; generated candles without a file.
-"""
+"""What the indicators cost a closed candle, against TA-Lib alone on the same arrays."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import sys
-from pathlib import Path
-from statistics import median
-from time import perf_counter_ns
+from collections.abc import Iterator
 
-import numpy as np
-
+from benchmarks.candles import CANDLE_MS, generated
+from benchmarks.table import Row, per_call
+from engine.indicators.batch import RecordedPipeline, _Columns
 from engine.indicators.monte_carlo import TerminalShocks, target_first
 from engine.indicators.pipeline import IndicatorPipeline
 from engine.indicators.streams import HISTORY, Streams
 from engine.model.market import Candle
 
-CANDLE_MS = 300_000
-BATCH = 100  # candles between two looks at the clock
-
-
-def load(path: Path) -> list[Candle]:
-    with gzip.open(path, "rt", newline="") as file:
-        rows = csv.reader(file)
-        next(rows)
-        return [Candle(int(row[0]), *map(float, row[1:6])) for row in rows]
-
-
-def generate(count: int) -> list[Candle]:
-    rng = np.random.default_rng(7)
-    close = 60_000 * np.exp(np.cumsum(rng.standard_t(5, count) * 1e-3))
-    open_ = np.concatenate(([60_000.0], close[:-1]))
-    wick = 1 + np.abs(rng.normal(0, 5e-4, (2, count)))
-    high = np.maximum(open_, close) * wick[0]
-    low = np.minimum(open_, close) / wick[1]
-    volume = rng.gamma(2.0, 50.0, count)
-    times = (np.arange(count) * CANDLE_MS).tolist()
-    columns = (column.tolist() for column in (open_, high, low, close, volume))
-    return list(map(Candle, times, *columns))
+CANDLES = 8_000
 
 
 def run_streams(streams: Streams, candles: list[Candle]) -> None:
@@ -57,45 +29,50 @@ def run_streams(streams: Streams, candles: list[Candle]) -> None:
         streams.obv(close, volume)
 
 
-def main() -> None:
-    candles = load(Path(sys.argv[1])) if len(sys.argv) > 1 else generate(50_000)
-    started = perf_counter_ns()
-    pipeline = IndicatorPipeline(CANDLE_MS)
-    built = perf_counter_ns()
-    pipeline.seed(candles[:3_000])
-    seeded = perf_counter_ns()
+def rows(runs: int) -> Iterator[Row]:
+    """Yield us a candle, medians of runs over the same candles."""
+    (series,) = generated(1, CANDLES).series.values()
+    candles = series.candles()
     streams = Streams(candles[:HISTORY])
-    batches, floor = [], []
-    for first in range(3_000, len(candles) - BATCH, BATCH):
-        batch = candles[first : first + BATCH]
-        begin = perf_counter_ns()
-        for candle in batch:
-            pipeline.update(candle)
-        middle = perf_counter_ns()
-        run_streams(streams, batch)
-        batches.append((middle - begin) / BATCH / 1e3)
-        floor.append((perf_counter_ns() - middle) / BATCH / 1e3)
+    pipeline = IndicatorPipeline(CANDLE_MS)
+    pipeline.seed(candles[:3_000])
     returns = pipeline.returns()
-    proposals = []
-    for time in range(300):
-        begin = perf_counter_ns()
-        target_first(
-            returns, stop_return=-0.004, target_return=0.008, horizon=48, seed_parts=("BTC", time)
-        )
-        proposals.append((perf_counter_ns() - begin) / 1e3)
     shocks = TerminalShocks()
-    begin = perf_counter_ns()
-    for _ in range(10_000):
-        shocks.evaluate(1e-6, 1e-3)
-    terminal = (perf_counter_ns() - begin) / 1e7
-    print(f"update, median of batches     {median(batches):8.2f} us a candle")
-    print(f"update, fastest batch         {min(batches):8.2f} us a candle")
-    print(f"17 TA-Lib streams alone       {median(floor):8.2f} us, fastest {min(floor):.2f}")
-    print(f"terminal Monte Carlo of these {terminal:8.2f} us")
-    print(f"target first, 48 candles      {median(proposals):8.1f} us a proposal")
-    print(f"build a pipeline              {(built - started) / 1e6:8.2f} ms")
-    print(f"seed with 3,000 candles       {(seeded - built) / 1e6:8.2f} ms")
+    rest = candles[3_000:]
 
+    def update() -> None:
+        fresh = IndicatorPipeline(CANDLE_MS)
+        fresh.seed(candles)
 
-if __name__ == "__main__":
-    main()
+    def batch() -> None:
+        recorded = RecordedPipeline(series)
+        for candle in candles:
+            recorded.update(candle)
+
+    def paths() -> None:
+        for time in range(10):
+            target_first(
+                returns,
+                stop_return=-0.004,
+                target_return=0.008,
+                horizon=48,
+                paths=1_000,
+                seed_parts=("BTC", time),
+            )
+
+    floor, _ = per_call(lambda: run_streams(streams, rest), len(rest), runs)
+    for name, work, count in (
+        ("17 TA-Lib streams alone", lambda: run_streams(streams, rest), len(rest)),
+        ("TA-Lib's batch and the other columns, no rows", lambda: _Columns(series), len(series)),
+        ("sixteen indicators, streamed", update, len(candles)),
+        ("sixteen indicators, from a recording", batch, len(candles)),
+        (
+            "terminal Monte Carlo (in both)",
+            lambda: [shocks.evaluate(1e-6, 1e-3) for _ in range(5_000)],
+            5_000,
+        ),
+    ):
+        spent, _ = per_call(work, count, runs)
+        yield Row(name, spent, "us a candle", "", spent / floor, "17 streams")
+    spent, ratio = per_call(paths, 10, runs)
+    yield Row("1,000 full paths of 48 candles", spent, "us", "", ratio, "tanh call")

@@ -41,6 +41,7 @@ from engine.strategy import Strategy
 
 CHOP_BLOCK_CONFIDENCE = 0.6
 TARGET_HORIZON = 48  # candles over which "target before stop" is simulated
+TARGET_PATHS = 1_000  # of them: a standard error of 1.6 % at most
 _NOTHING = Decimal(0)
 
 
@@ -288,6 +289,7 @@ def simulate(plan: Plan, inputs: PairInputs) -> Plan:
         stop_return=log(plan.stop / plan.entry),
         target_return=log(plan.target / plan.entry),
         horizon=TARGET_HORIZON,
+        paths=TARGET_PATHS,
         seed_parts=(str(inputs.pair), inputs.time),
     )
     return plan._replace(target_first=result.p_target, target_first_error=result.standard_error)

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -42,17 +42,16 @@ def trace(_: object) -> dict[str, object]:
 
 
 LINES = 2_000
+CALLS = 150
 
 
 def rows(runs: int, directory: Path | None) -> Iterator[Row]:
     """Yield wall times; the disk decides, so run it where the data will live."""
     with tempfile.TemporaryDirectory(dir=directory) as name:
         place = Path(name)
-        syncs = median(bare_fdatasync(place) for _ in range(max(3, runs)))
-        yield Row("write 200 bytes + fdatasync", syncs, "us")
-        sync = "fdatasync"
-        for what, spent, target in asyncio.run(_ledger(place)):
-            yield Row(what, spent, "us", target, spent / syncs, sync)
+        for what, spent, syncs, target in asyncio.run(_ledger(place)):
+            ratio = None if syncs == spent else spent / syncs
+            yield Row(what, spent, "us", target, ratio, "fdatasync")
         plain, chained = [], {1: [], 8: []}  # type: ignore[var-annotated]
         for n in range(max(3, runs)):
             plain.append(json_flush(place / f"plain-{n}"))
@@ -83,16 +82,6 @@ def each(work: Callable[[int], object], count: int) -> float:
     return median(spent) * 1e6
 
 
-def bare_fdatasync(directory: Path) -> float:
-    with (directory / "bare").open("ab", buffering=0) as file:
-
-        def write(_: int) -> None:
-            file.write(b"x" * 200)
-            os.fdatasync(file.fileno())
-
-        return each(write, 200)
-
-
 def json_flush(path: Path) -> float:
     record = {"time": "2023-11-14T22:13:20.123Z", **trace(None)}
     with path.open("a") as file:
@@ -114,42 +103,48 @@ def chained_lines(directory: Path, group: int) -> float:
     return spent / group
 
 
-async def _ledger(directory: Path) -> list[tuple[str, float, str]]:
+async def _ledger(directory: Path) -> list[tuple[str, float, float, str]]:
+    """Return (what, us, us of a bare fdatasync, target), call by call in turn with the bare one.
+
+    A busy disk's fdatasync varies tenfold within a minute: only neighbours can be compared.
+    """
     ledger = await Ledger.open(directory / "ledger.db", "sim")
     log = ComplianceLog(directory / "recorder", trace, "sim")
     log.open()
     durable = DurableRecorder(ledger, log)
 
-    async def commits(group: int, count: int) -> float:
-        spent = []
-        for n in range(count):
-            fills = [OrderFilled(time=NOW, fill=fill(f"{group}-{n}-{k}")) for k in range(group)]
-            begin = time.perf_counter()
-            await ledger.write(fills)
-            spent.append(time.perf_counter() - begin)
-        return median(spent) * 1e6
+    def fills(group: int, n: int) -> list[OrderFilled]:
+        return [OrderFilled(time=NOW, fill=fill(f"{group}-{n}-{k}")) for k in range(group)]
 
-    async def calls(work: Callable[[int], object], count: int = 200) -> float:
-        spent = []
-        for n in range(count):
-            begin = time.perf_counter()
-            await work(n)  # type: ignore[misc]
-            spent.append(time.perf_counter() - begin)
-        return median(spent) * 1e6
-
-    found = [
-        ("ledger commit (FULL), 1 fill", await commits(1, 200), ""),
-        ("ledger commit (FULL), 100 fills", await commits(100, 40), ""),
-        ("intent durable", await calls(lambda n: durable.intend(entry_order(f"e{n}"), NOW)), ""),
+    works: tuple[tuple[str, Callable[[int], Awaitable[None]], str], ...] = (
+        ("ledger commit (FULL), 1 fill", lambda n: ledger.write(fills(1, n)), ""),
+        ("ledger commit (FULL), 100 fills", lambda n: ledger.write(fills(100, n)), ""),
+        ("intent durable", lambda n: durable.intend(entry_order(f"e{n}"), NOW), ""),
         (
             "closed trade and journal row, both durable",
-            await calls(lambda n: durable.record([closed(f"t{n}")])),
+            lambda n: durable.record([closed(f"t{n}")]),
             "<= 2 x fdatasync",
         ),
-    ]
+    )
+    found: list[tuple[str, float, float, str]] = []
+    syncs: list[float] = []
+    with (directory / "bare").open("ab", buffering=0) as file:
+        for what, work, target in works:
+            spent, bare = [], []
+            for n in range(CALLS):
+                begin = time.perf_counter()
+                file.write(b"x" * 200)
+                os.fdatasync(file.fileno())
+                middle = time.perf_counter()
+                await work(n)
+                spent.append(time.perf_counter() - middle)
+                bare.append(middle - begin)
+            found.append((what, median(spent) * 1e6, median(bare) * 1e6, target))
+            syncs += bare
     log.close()
     await ledger.close()
-    return found
+    floor = median(syncs) * 1e6
+    return [("write 200 bytes + fdatasync", floor, floor, ""), *found]
 
 
 def _expectancy() -> Row:

@@ -223,7 +223,6 @@ def _run(request: dict[str, Any]) -> WhatIf:
 
 def _limits(values: dict[str, Any]) -> RiskLimits:
     values["allowed_pairs"] = tuple(Pair(name) for name in values["allowed_pairs"])
-    values["taker_fee"] = Decimal(values["taker_fee"])
     return RiskLimits(**values)
 
 

@@ -126,6 +126,8 @@ def test_config_check_notes_what_is_odd_about_the_file(sigma, place):
 
 def test_doctor_on_a_fresh_home(sigma, place):
     result = sigma("doctor", "--json")
+    bad = [check for check in result.json["checks"] if check["status"] == "fail"]
+    assert not bad
     assert result.code == 0
     checks = {check["name"]: check for check in result.json["checks"]}
     assert all(check.keys() == {"name", "status", "detail"} for check in checks.values())

@@ -56,8 +56,7 @@ def register(commands: Commands) -> None:
 
 
 def _named(parser: Parser, nargs: str | None = None) -> None:
-    more = {"nargs": nargs} if nargs else {}
-    parser.add_argument("name", metavar="NAME", **more)
+    parser.add_argument("name", metavar="NAME", nargs=nargs)
     parser.add_argument("--version", type=context.count, metavar="N", help="default: the newest")
 
 

@@ -191,9 +191,7 @@ async def test_learning_of_a_target_nobody_needs_cancels_it() -> None:
     assert len(bench.venue.resting(TARGET)) == 1
 
 
-async def test_an_entry_executed_while_nobody_listened_becomes_the_position_it_was_meant_to_be() -> (
-    None
-):
+async def test_an_entry_executed_unheard_becomes_the_position_it_was_meant_to_be() -> None:
     bench = Restarted()
     bench.venue.script[ENTRY].append("lost")
     bench.venue.hidden.add("sgp-BTC-1-e")

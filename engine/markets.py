@@ -17,6 +17,7 @@ from engine.assembly import paper_venue
 from engine.clock import Clock, MarketClock
 from engine.ledger.store import Ledger
 from engine.market.files import load_directory
+from engine.market.funding import load_funding
 from engine.market.recorded import RecordedMarket
 from engine.market.source import MarketSource
 from engine.market.synthetic import SyntheticMarket
@@ -140,7 +141,9 @@ class LocalStage:
         if not self.replay:
             self.market = self._synthetic_market(left_at)
         self.pairs, self.candle_ms = self.market.pairs, self.market.candle_ms
-        self.venue = paper_venue(self.pairs, self.balance)
+        recorded = self._options.data
+        rates = load_funding(recorded, self.pairs) if recorded is not None else {}
+        self.venue = paper_venue(self.pairs, self.balance, dict(rates))
 
     def _synthetic_market(self, left_at: int) -> MarketSource:
         settings, options = self._settings, self._options

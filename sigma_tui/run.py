@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 import orjson
@@ -78,8 +79,11 @@ def run_cockpit(settings: Settings, options: RunOptions, args: argparse.Namespac
 def run_headless(settings: Settings, options: RunOptions, args: argparse.Namespace) -> int:
     """Run the engine with no terminal, printing events; return the exit code.
 
-    With ``--json`` (or a pipe) one JSON object per line, the summary last.
+    With ``--json`` (or a pipe) one JSON object per line, the summary last. A recording is traded
+    from its first candle on: nobody is there to press start.
     """
+    if options.data is not None:
+        options = replace(options, start=True)
     host = EngineHost.of(settings, options)
     ending = Ending(host, keep=keeps(args))
     as_json = bool(getattr(args, "json", False))

@@ -17,7 +17,7 @@ def replay(market: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """Replay the small market once, as fast as it goes; return the home and what was printed."""
     place = tmp_path_factory.mktemp("replay")
     done = run_program(
-        place, "run", "--headless", "--data", market, "--speed", "1e9", "--start", "--json",
+        place, "run", "--headless", "--data", market, "--speed", "1e9", "--json",
         "--home", place / "home",
     )  # fmt: skip
     assert done.code == 0, done.err

@@ -12,12 +12,16 @@ import pytest
 
 from engine.backtest.runner import BacktestResult, run_backtest
 from engine.market.files import load_directory
+from engine.market.funding import load_funding
 from engine.market.recorded import RecordedMarket
 from engine.market.synthetic import SyntheticMarket
+from engine.markets import stage_of
 from engine.model.events import EngineStateChanged
 from engine.model.market import Candle, Pair
+from engine.options import RunOptions
 from engine.settings import Settings
 from engine.strategy import Strategy
+from engine.venues.simulated import SimulatedVenue
 from tests.engine.live import BEGIN, Run, settings
 
 PAIRS = (Pair.parse("ETH"), Pair.parse("SOL"))
@@ -73,6 +77,7 @@ def backtest(
             strategy=Strategy(),
             limits=chosen.limits(),
             balance=Decimal(repr(chosen.paper_balance)),
+            funding_rates=dict(load_funding(directory, candles.pairs)),
         )
     )
 
@@ -127,3 +132,17 @@ def test_recorded_candles_replay_as_they_backtest(data_dir: Path, tmp_path: Path
     assert tested.proposals > 20
     summary = Run(tmp_path / "home", data=directory, pairs=pairs, settings=chosen).go()
     assert summary["fingerprint"] == tested.fingerprint
+
+
+async def test_a_replay_pays_the_recorded_funding(tmp_path: Path) -> None:
+    directory = generate(tmp_path, detail=False)
+    (directory / "extra").mkdir()
+    path = directory / "extra" / f"{PAIRS[0].file_stem}-funding-8h.csv"
+    path.write_text(f"timestamp,funding_rate\n{BEGIN},0.0123\n")
+    stage = stage_of(settings(), RunOptions(home=tmp_path / "home", data=directory))
+    await stage.prepare()
+    await stage.open({}, lambda sentence: None)
+    expected = load_funding(directory, PAIRS)
+    assert expected[PAIRS[0]] == ((BEGIN, Decimal("0.0123")),)
+    assert isinstance(stage.venue, SimulatedVenue)
+    assert list(stage.venue._rates.values()) == [Decimal("0.0123")]

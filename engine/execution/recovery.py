@@ -67,7 +67,9 @@ async def resolve(
             continue
         if report is not None and report.state is intent.state and not report.state.final:
             continue  # a stop or target that rests as it should
-        if report is None and now - intent.time < patience_ms and sent.kind in _LATE:
+        # A market that resumes where it left off may be younger than its last intent.
+        young = patience_ms > 0 and now - intent.time < patience_ms
+        if report is None and young and sent.kind in _LATE:
             book.desk.doubt(sent, intent.time, "after a restart: the venue does not know it yet")
             notes.append(f"{_name(sent)}: not known to the venue yet; the pair is blocked")
             continue

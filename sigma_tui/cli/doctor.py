@@ -115,7 +115,7 @@ def _python() -> tuple[str, str]:
 def _packages() -> tuple[str, str]:
     from importlib.util import find_spec
 
-    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+    if missing := [n for n in PACKAGES if n not in sys.modules and find_spec(n) is None]:
         return FAIL, f"missing: {', '.join(missing)}; run the first command of the README again"
     return OK, f"{len(PACKAGES)} found"
 
